@@ -1,0 +1,52 @@
+import { REASONS, type Reason } from './errors.js'
+
+/**
+ * What one client or server counts. Plain numbers in one object, so that counting costs an increment and reading
+ * costs nothing until somebody asks. `failures` has one counter for each reason of the error table: a limit's metric
+ * is the counter of its reason.
+ */
+export class Counters {
+  connectionsOpened = 0
+  connectionsClosed = 0
+  dialsStarted = 0
+  callsStarted = 0
+  callsSucceeded = 0
+  callsFailed = 0
+  handlersStarted = 0
+  handlersFinished = 0
+  oneWaySent = 0
+  oneWayReceived = 0
+  oneWayDropped = 0
+  framesSent = 0
+  framesReceived = 0
+  writes = 0
+  bytesSent = 0
+  bytesReceived = 0
+  /** Bytes moved by us between buffers on their way out, and on their way in. */
+  bytesCopiedOut = 0
+  bytesCopiedIn = 0
+  compressedBodies = 0
+  compressionSkipped = 0
+  bytesBeforeCompression = 0
+  bytesAfterCompression = 0
+  inflatedBodies = 0
+  inflatedBytes = 0
+  readPauses = 0
+  readonly failures: Record<Reason, number>
+
+  constructor() {
+    this.failures = Object.fromEntries(Object.keys(REASONS).map((reason) => [reason, 0])) as Record<Reason, number>
+  }
+
+  failed(reason: Reason): void {
+    this.failures[reason] += 1
+  }
+}
+
+/** A copy of the counters at one moment. */
+export type Metrics = Readonly<Omit<Counters, 'failed' | 'failures'>> & { readonly failures: Readonly<Record<Reason, number>> }
+
+export function snapshot(counters: Counters): Metrics {
+  const { failures, ...numbers } = counters
+  return { ...numbers, failures: { ...failures } }
+}

@@ -1,0 +1,141 @@
+import { STATUS, type StatusCode } from './status.js'
+
+export type { StatusCode } from './status.js'
+
+/** Who is at fault: the code that called us, this library's own state and limits, the peer, or what lies between. */
+export type Origin = 'user' | 'local' | 'peer' | 'network'
+
+/** Whether the handler ran: proven not, not known, or proven. */
+export type Processed = 'no' | 'maybe' | 'yes'
+
+/**
+ * Every way this library itself fails, by name: the one table. `docs/errors.md` is generated from it, and a limit's
+ * name here is the close reason in the metrics. A reason fixes the status code and whose fault it is.
+ */
+export const REASONS = {
+  'option-unknown': ['INVALID_ARGUMENT', 'user', 'An option name that does not exist; the message names the nearest one.'],
+  'option-type': ['INVALID_ARGUMENT', 'user', 'An option value of the wrong type.'],
+  'option-range': ['INVALID_ARGUMENT', 'user', 'An option value outside its range.'],
+  'address-malformed': ['INVALID_ARGUMENT', 'user', 'An address that cannot be read.'],
+  'address-in-use': ['ALREADY_EXISTS', 'local', 'Another process listens on this address.'],
+  'listen-failed': ['UNAVAILABLE', 'local', 'The system refused to listen on this address.'],
+  'name-malformed': ['INVALID_ARGUMENT', 'user', 'A method or service name that does not match ^[\\w./-]{1,128}$.'],
+  'name-taken': ['ALREADY_EXISTS', 'user', 'A handler for this method was registered before.'],
+  'contract-mismatch': ['FAILED_PRECONDITION', 'peer', 'Both sides have a service of this name, with different contracts.'],
+  closed: ['UNAVAILABLE', 'local', 'The client, server or connection was closed by its owner.'],
+  'connect-refused': ['UNAVAILABLE', 'network', 'Nobody listens at the address.'],
+  'connect-failed': ['UNAVAILABLE', 'network', 'The connection could not be made; `cause` has the system error.'],
+  'connect-timeout': ['UNAVAILABLE', 'network', 'DNS, TCP and HELLO together took longer than `socket.connectTimeoutMs`.'],
+  'handshake-timeout': ['UNAVAILABLE', 'network', 'The peer connected and did not finish its HELLO in `limits.handshakeMs`.'],
+  'connection-lost': ['UNAVAILABLE', 'network', 'The connection ended while the call was open.'],
+  'pool-exhausted': ['RESOURCE_EXHAUSTED', 'local', 'Every connection of the pool is leased.'],
+  'going-away': ['UNAVAILABLE', 'peer', 'The peer is shutting down and accepts no new calls.'],
+  'not-this-protocol': ['FAILED_PRECONDITION', 'peer', 'The first bytes are another protocol; `details.looksLike` says which.'],
+  'version-mismatch': ['FAILED_PRECONDITION', 'peer', 'The peer speaks a version of this protocol that we do not.'],
+  'hello-malformed': ['INTERNAL', 'peer', 'The HELLO cannot be read or contradicts itself.'],
+  'hello-too-large': ['RESOURCE_EXHAUSTED', 'peer', 'A frame before the end of the HELLO is larger than `limits.maxHelloFrameBytes`, or all of them are larger than `limits.maxHelloBytes`.'],
+  'frame-too-small': ['INTERNAL', 'peer', 'A frame length smaller than the frame header.'],
+  'frame-too-large': ['RESOURCE_EXHAUSTED', 'peer', 'A frame length over `limits.maxFrameBytes`.'],
+  'frame-unknown': ['INTERNAL', 'peer', 'A frame kind that does not exist and is not marked optional.'],
+  'frame-unexpected': ['INTERNAL', 'peer', 'A frame that is not allowed in this state or role.'],
+  'frame-malformed': ['INTERNAL', 'peer', 'A frame whose body contradicts its header.'],
+  'frame-stalled': ['DEADLINE_EXCEEDED', 'peer', 'A frame did not complete in `limits.frameMs`, or came slower than `limits.minFrameBytesPerSecond`.'],
+  'message-too-large': ['RESOURCE_EXHAUSTED', 'local', 'An encoded value over the frame or message limit of either side.'],
+  'compression-not-agreed': ['INTERNAL', 'peer', 'A compressed body where compression was not agreed.'],
+  'compression-forbidden': ['INTERNAL', 'peer', 'A compressed body before the end of the HELLO.'],
+  'lz4-claim-too-large': ['RESOURCE_EXHAUSTED', 'peer', 'An LZ4 block that claims more than `limits.maxMessageBytes`.'],
+  'lz4-claim-implausible': ['INTERNAL', 'peer', 'An LZ4 block that claims more than 255 times its own size, which LZ4 cannot reach.'],
+  'lz4-claim-too-small': ['INTERNAL', 'peer', 'An LZ4 block that claims less than `limits.minInflatedBytes`: nobody should have compressed it.'],
+  'lz4-malformed': ['INTERNAL', 'peer', 'An LZ4 block that does not inflate to exactly what it claims.'],
+  'codec-not-agreed': ['INTERNAL', 'peer', 'A body in a codec other than the one the method uses.'],
+  'msgpack-depth': ['RESOURCE_EXHAUSTED', 'peer', 'msgpack nested deeper than `limits.msgpackDepth`.'],
+  'msgpack-nodes': ['RESOURCE_EXHAUSTED', 'peer', 'More values in one message than `limits.msgpackNodes`.'],
+  'msgpack-keys': ['RESOURCE_EXHAUSTED', 'peer', 'A map with more keys than `limits.msgpackKeys`.'],
+  'msgpack-malformed': ['INVALID_ARGUMENT', 'peer', 'Bytes that are not one whole msgpack value: cut short, lengths beyond the end, bytes left over.'],
+  'msgpack-extension': ['INVALID_ARGUMENT', 'peer', 'A msgpack extension type that is not on the allow list (timestamp).'],
+  'msgpack-key': ['INVALID_ARGUMENT', 'peer', 'A map key that is not a string or number, or is __proto__, constructor or prototype.'],
+  'protobuf-malformed': ['INVALID_ARGUMENT', 'peer', 'Bytes that do not decode as the method\'s protobuf message.'],
+  'protobuf-depth': ['RESOURCE_EXHAUSTED', 'peer', 'protobuf nested deeper than `limits.protobufDepth`.'],
+  'encode-failed': ['INVALID_ARGUMENT', 'user', 'The value cannot be encoded with the method\'s codec.'],
+  'method-unknown': ['UNIMPLEMENTED', 'user', 'Nobody handles this method, or it has another shape.'],
+  'too-many-methods': ['RESOURCE_EXHAUSTED', 'peer', 'More method names on one connection than `limits.maxMethods`.'],
+  'too-many-open-calls': ['RESOURCE_EXHAUSTED', 'local', 'More open calls on one connection than the limit that the receiver announced.'],
+  'queue-full': ['RESOURCE_EXHAUSTED', 'local', 'Too many calls wait for a connection, or too many bytes wait for the socket.'],
+  'call-id-invalid': ['INTERNAL', 'peer', 'A call id that does not rise, or that collides with an open call.'],
+  'answer-unknown': ['INTERNAL', 'peer', 'An answer to a call that is not open.'],
+  'too-many-cancels': ['RESOURCE_EXHAUSTED', 'peer', 'Cancels faster than `limits.cancelsPerSecond` after a burst of `limits.cancelBurst`.'],
+  'too-many-pings': ['RESOURCE_EXHAUSTED', 'peer', 'Pings faster than `limits.pingsPerSecond` after a burst of `limits.pingBurst`.'],
+  'too-many-errors': ['RESOURCE_EXHAUSTED', 'peer', 'The peer caused more than `limits.errorBurst` errors in 10 s.'],
+  'too-many-control-frames': ['RESOURCE_EXHAUSTED', 'peer', 'More control frames wait for the socket than `limits.maxQueuedControlFrames`.'],
+  'metadata-entries': ['RESOURCE_EXHAUSTED', 'user', 'More metadata entries than `limits.metadataEntries`.'],
+  'metadata-bytes': ['RESOURCE_EXHAUSTED', 'user', 'More metadata bytes than `limits.metadataBytes`.'],
+  'metadata-malformed': ['INVALID_ARGUMENT', 'user', 'Metadata that cannot be read, or a key that does not match ^[a-z0-9._-]{1,128}$.'],
+  'too-many-connections': ['RESOURCE_EXHAUSTED', 'peer', 'More connections than `limits.maxConnections`, or than 0.8 of the file descriptor limit.'],
+  'too-many-handshakes': ['RESOURCE_EXHAUSTED', 'peer', 'More connections without a HELLO than `limits.maxHandshakes`.'],
+  'too-many-handshakes-per-address': ['RESOURCE_EXHAUSTED', 'peer', 'More connections without a HELLO from one address than `limits.maxHandshakesPerAddress`.'],
+  'too-many-connections-per-peer': ['RESOURCE_EXHAUSTED', 'peer', 'More connections with the same peer id than `limits.maxConnectionsPerPeer`.'],
+  'answers-unread': ['RESOURCE_EXHAUSTED', 'peer', 'The peer left more than `limits.unreadHardBytes` of what we sent unread.'],
+  'write-stalled': ['DEADLINE_EXCEEDED', 'peer', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
+  'handler-failed': ['UNKNOWN', 'peer', 'The handler threw an error without a code. Its text stays with the server.'],
+  deadline: ['DEADLINE_EXCEEDED', 'local', 'The call\'s `timeoutMs` passed.'],
+  cancelled: ['CANCELLED', 'user', 'The call\'s `signal` was aborted.'],
+  'double-release': ['FAILED_PRECONDITION', 'user', 'An object was given back to its pool twice.'],
+  misuse: ['FAILED_PRECONDITION', 'user', 'An operation at a moment when it makes no sense; the message says which.'],
+} as const satisfies Record<string, readonly [StatusCode, Origin, string]>
+
+export type Reason = keyof typeof REASONS
+
+export interface ErrorFacts {
+  readonly code: StatusCode
+  readonly origin: Origin
+  readonly processed?: Processed
+  readonly reason?: Reason
+  readonly cause?: unknown
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** What an error says when it does not say itself whether the handler ran: failures of ours come before the handler. */
+const NOT_PROCESSED: Processed = 'no'
+
+/** The one class of everything that fails here, on both sides. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError'
+  readonly code: StatusCode
+  /** Which row of the table in `docs/errors.md`; absent when a handler of the user chose code and message. */
+  readonly reason: Reason | undefined
+  readonly origin: Origin
+  /** Whether the handler of the call ran. */
+  readonly processed: Processed
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(message: string, facts: ErrorFacts) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.code = facts.code
+    this.reason = facts.reason
+    this.origin = facts.origin
+    this.processed = facts.processed ?? NOT_PROCESSED
+    this.details = facts.details ?? {}
+  }
+
+  /** Safe to try again as it stands: the handler did not run, and the failure may pass. */
+  get retryable(): boolean {
+    return this.processed === 'no' && (this.code === 'UNAVAILABLE' || this.code === 'RESOURCE_EXHAUSTED')
+  }
+
+  get statusNumber(): number {
+    return STATUS[this.code].number
+  }
+}
+
+export interface FailureFacts {
+  readonly origin?: Origin
+  readonly processed?: Processed
+  readonly cause?: unknown
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** An error of the table; `message` says what happened this time. */
+export function failure(reason: Reason, message: string, facts: FailureFacts = {}): TransportError {
+  const [code, origin] = REASONS[reason]
+  return new TransportError(message, { code, origin, reason, ...facts })
+}
