@@ -8,6 +8,8 @@ export type TimerHandle = unknown
 export interface Clock {
   /** Monotonic milliseconds, with fractions, from an arbitrary origin. */
   now(): number
+  /** Milliseconds since 1970, for people. Jumps when somebody sets the clock. */
+  wallNow(): number
   /** Calls back once, no earlier than `delayMs` from now. Keeps the process alive until then. */
   setTimer(callback: () => void, delayMs: number): TimerHandle
   clearTimer(handle: TimerHandle): void
@@ -22,6 +24,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wallNow: () => Date.now(),
   setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS)),
   clearTimer: (handle) => clearTimeout(handle as NodeJS.Timeout),
   // A tick queued from a microtask runs once the microtask queue is empty. Queued straight from a macrotask it

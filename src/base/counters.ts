@@ -32,6 +32,8 @@ export class Counters {
   inflatedBodies = 0
   inflatedBytes = 0
   readPauses = 0
+  readsThrottled = 0
+  turnsYielded = 0
   readonly failures: Record<Reason, number>
 
   constructor() {

@@ -35,4 +35,17 @@ export class Ledger {
   get peak(): number {
     return this.#peak
   }
+
+  facts(): LedgerFacts {
+    const { allocated, deallocated, current, peak } = this
+    return { allocated, deallocated, current, peak }
+  }
+}
+
+/** The accounts at one moment, in bytes. */
+export interface LedgerFacts {
+  readonly allocated: number
+  readonly deallocated: number
+  readonly current: number
+  readonly peak: number
 }

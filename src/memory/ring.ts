@@ -33,6 +33,13 @@ export class Ring<T> {
     return item
   }
 
+  /** Visits from the oldest to the newest. Nothing may be added or taken meanwhile. */
+  forEach(visit: (item: T) => void): void {
+    for (let index = 0; index < this.#length; index += 1) {
+      visit(this.#items[(this.#head + index) & (this.#items.length - 1)] as T)
+    }
+  }
+
   #grow(): void {
     const grown = new Array<T | undefined>(Math.max(FIRST_CAPACITY, this.#items.length * 2))
     for (let index = 0; index < this.#length; index += 1) {

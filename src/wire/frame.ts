@@ -57,14 +57,14 @@ export const FLAG = {
   MORE: 0x80,
 } as const
 
-const LAST_BYTE_OF_KIND = 4
+const KIND_AT = 4
 const FLAGS_AT = 5
 
 /** Opens a frame. What is written to `out` until `endFrame` is its body. */
 export function beginFrame(out: ByteWriter, kind: number, flags: number, aux: number, id: number): void {
   out.open(HEADER_BYTES + CALL_PREFIX_BYTES)
   const { bytes, position } = out
-  bytes[position + LAST_BYTE_OF_KIND] = kind
+  bytes[position + KIND_AT] = kind
   bytes[position + FLAGS_AT] = flags
   bytes[position + 6] = aux
   bytes[position + 7] = aux >>> 8
@@ -86,6 +86,11 @@ export function putU32(out: ByteWriter, value: number): void {
 export function markCompressed(out: ByteWriter): void {
   const at = out.recordStart + FLAGS_AT
   out.recordBytes[at] = (out.recordBytes[at] as number) | FLAG.COMPRESSED
+}
+
+/** Changes the kind of the open frame. */
+export function setKind(out: ByteWriter, kind: number): void {
+  out.recordBytes[out.recordStart + KIND_AT] = kind
 }
 
 /** Bytes of the open frame so far, header included. */

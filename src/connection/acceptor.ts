@@ -1,0 +1,92 @@
+import type { TransportError } from '../base/errors.js'
+import { formatAddress, parseAddress } from '../socket/address.js'
+import type { ByteChannel } from '../socket/channel.js'
+import { maxDescriptors } from '../socket/descriptors.js'
+import { type Listener, listen } from '../socket/listen.js'
+import type { SocketOptions } from '../socket/options.js'
+import { Admission } from './admission.js'
+import { Connection, type ConnectionOwner } from './connection.js'
+import type { Environment } from './environment.js'
+import type { Agreement, ServiceFingerprint } from './hello.js'
+import type { Receiver } from './inbound.js'
+
+/** Accepts connections on any number of addresses, as many as the limits allow. */
+export class Acceptor {
+  readonly #options: SocketOptions
+  readonly #environment: Environment
+  readonly #owner: ConnectionOwner
+  readonly #services: () => readonly ServiceFingerprint[]
+  readonly #admission: Admission
+  readonly #listeners: Listener[] = []
+  readonly #handshaking = new Set<Connection>()
+
+  constructor(
+    options: SocketOptions,
+    environment: Environment,
+    owner: ConnectionOwner,
+    services: () => readonly ServiceFingerprint[],
+  ) {
+    this.#options = options
+    this.#environment = environment
+    this.#owner = owner
+    this.#services = services
+    this.#admission = new Admission(environment.limits, maxDescriptors())
+  }
+
+  /** Listens, and returns the address with the port that the system chose. */
+  async listen(address: string): Promise<string> {
+    const listener = await listen(parseAddress(address), this.#options, (channel) => this.#accept(channel))
+    this.#listeners.push(listener)
+    return formatAddress(listener.address)
+  }
+
+  /** Stops listening, and cuts who has not said HELLO. Ready connections are their owner's to close. */
+  async close(error: TransportError): Promise<void> {
+    for (const connection of this.#handshaking) connection.destroy(error)
+    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()))
+  }
+
+  #accept(channel: ByteChannel): void {
+    const { counters, limits } = this.#environment
+    const host = channel.facts.remoteHost
+    const refusal = this.#admission.enter(host)
+    if (refusal !== null) {
+      if (refusal.reason !== undefined) counters.failed(refusal.reason)
+      channel.destroy()
+      return
+    }
+    counters.connectionsOpened += 1
+    let peerId: string | null = null
+    const handshakeOver = (connection: Connection): void => {
+      if (this.#handshaking.delete(connection)) this.#admission.handshakeOver(host)
+    }
+    const connection = new Connection(
+      channel,
+      this.#environment,
+      {
+        onReady: (ready, agreement) => {
+          handshakeOver(ready)
+          const receiver = this.#identify(ready, agreement)
+          if (receiver !== null) peerId = agreement.peerId
+          return receiver
+        },
+        onGone: (gone, error) => {
+          handshakeOver(gone)
+          counters.connectionsClosed += 1
+          this.#admission.leave(peerId)
+          this.#owner.onGone(gone, error)
+        },
+      },
+      this.#services(),
+      limits.handshakeMs,
+    )
+    this.#handshaking.add(connection)
+  }
+
+  #identify(connection: Connection, agreement: Agreement): Receiver | null {
+    const refusal = this.#admission.identify(agreement.peerId)
+    if (refusal === null) return this.#owner.onReady(connection, agreement)
+    connection.fail(refusal)
+    return null
+  }
+}

@@ -1,0 +1,379 @@
+import { failure, type StatusCode, type TransportError } from '../base/errors.js'
+import { STATUS, statusFromNumber } from '../base/status.js'
+import { TokenBucket } from '../base/token-bucket.js'
+import { WheelTimer } from '../base/timer-wheel.js'
+import { CompressionPolicy } from '../compression/policy.js'
+import type { ByteChannel, ChannelFacts, ChannelReceiver } from '../socket/channel.js'
+import { decodeFault, encodeFault } from '../wire/fault.js'
+import { FLAG, KIND, OPTIONAL_KINDS_FROM } from '../wire/frame.js'
+import type { ServiceFingerprint } from '../wire/hello.js'
+import { preface } from '../wire/preface.js'
+import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
+import type { Environment } from './environment.js'
+import { type Agreement, Handshake, ourHello } from './hello.js'
+import type { Receiver } from './inbound.js'
+import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
+import { remoteError } from './remote-error.js'
+import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
+
+/** How long a closed connection waits for the peer to take our last bytes before it is cut. */
+const LINGER_MS = 1_000
+const ERROR_WINDOW_S = 10
+
+export interface ConnectionOwner {
+  /** Both HELLOs are exchanged. Whoever is returned gets every message; null refuses the peer, and has said why. */
+  onReady(connection: Connection, agreement: Agreement): Receiver | null
+  /** The last call; the channel is gone, nothing of the connection is left. */
+  onGone(connection: Connection, error: TransportError): void
+}
+
+/** What is in force on a connection. */
+export interface ConnectionFacts extends ChannelFacts {
+  readonly state: ConnectionState
+  readonly peerId: string | null
+  readonly compression: boolean
+  readonly peerLimits: { readonly maxFrameBytes: number; readonly maxMessageBytes: number; readonly maxOpenCalls: number } | null
+  readonly queuedBytes: number
+}
+
+/**
+ * One live conversation with one peer over a byte channel. It has no client and no server, only two ends. This class
+ * wires the read loop, the write loop, the handshake and the state; each of them lives in a file of its own.
+ */
+export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner {
+  readonly writes: WriteLoop
+  readonly #reads: ReadLoop
+  readonly #channel: ByteChannel
+  readonly #environment: Environment
+  readonly #owner: ConnectionOwner
+  readonly #handshake: Handshake
+  readonly #timer: WheelTimer
+  readonly #pings: TokenBucket
+  readonly #strikes: TokenBucket
+  #state: ConnectionState = 'opening'
+  #agreement: Agreement | null = null
+  #receiver: Receiver | null = null
+  #error: TransportError | null = null
+  /** To end as soon as the socket has taken what waits. */
+  #ending: TransportError | null = null
+  #pongPosition = 0
+
+  /** Takes the channel over, and says HELLO. `handshakeMs` of 0 leaves the time limit to the caller. */
+  constructor(
+    channel: ByteChannel,
+    environment: Environment,
+    owner: ConnectionOwner,
+    services: readonly ServiceFingerprint[],
+    handshakeMs: number,
+  ) {
+    const { limits, clock, compression, wheel, counters } = environment
+    this.#channel = channel
+    this.#environment = environment
+    this.#owner = owner
+    this.#handshake = new Handshake(environment)
+    const policy = compression.algorithm === 'none' ? null : new CompressionPolicy(compression, counters)
+    this.writes = new WriteLoop(channel, this, environment, policy)
+    this.#reads = new ReadLoop(channel, this, environment)
+    this.#pings = new TokenBucket(limits.pingBurst, limits.pingsPerSecond, clock.now())
+    this.#strikes = new TokenBucket(limits.errorsPer10s, limits.errorsPer10s / ERROR_WINDOW_S, clock.now())
+    // One timer serves two ends of life: the handshake, and the linger after close.
+    this.#timer = new WheelTimer(() => this.#onTimeout())
+    if (handshakeMs > 0) wheel.arm(this.#timer, handshakeMs)
+    channel.receive(this)
+    this.#greet(services)
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** What HELLO agreed on. Null before. */
+  get agreement(): Agreement | null {
+    return this.#agreement
+  }
+
+  info(): ConnectionFacts {
+    const agreement = this.#agreement
+    return {
+      ...this.#channel.facts,
+      state: this.#state,
+      peerId: agreement?.peerId ?? null,
+      compression: agreement?.compression ?? false,
+      peerLimits: agreement && {
+        maxFrameBytes: agreement.maxFrameBytes,
+        maxMessageBytes: agreement.maxMessageBytes,
+        maxOpenCalls: agreement.maxOpenCalls,
+      },
+      queuedBytes: this.writes.queuedBytes,
+    }
+  }
+
+  /** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
+  leave(lastAcceptedId: number): void {
+    if (this.#state !== 'ready') return
+    this.#advance('leave')
+    const why = { processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'the peer is closing' } as const
+    this.writes.control(KIND.GO_AWAY, 0, 0, lastAcceptedId, encodeFault(why))
+  }
+
+  /** Tells the peer which number stands for a method from here on. */
+  introduce(number: number, name: string): void {
+    this.writes.control(KIND.METHOD, 0, number, 0, Buffer.from(name, 'latin1'))
+  }
+
+  /** Tells the peer that nobody waits for a call any more. */
+  cancel(id: number, code: StatusCode): void {
+    if (this.#state !== 'closed') this.writes.control(KIND.CANCEL, 0, STATUS[code].number, id)
+  }
+
+  /** Ends a call of the peer with an error. */
+  answerError(id: number, error: TransportError): void {
+    if (this.#state === 'closed') return
+    const retryAfterMs = typeof error.details['retryAfterMs'] === 'number' ? error.details['retryAfterMs'] : 0
+    const fault = { processed: error.processed, retryAfterMs, reason: error.reason ?? '', message: error.message }
+    this.writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(fault))
+  }
+
+  /** Ends in good order: what was sent is handed to the socket, then the channel closes. */
+  end(error: TransportError): void {
+    if (this.#state === 'closed') return
+    if (this.writes.blocked) {
+      this.#ending = error
+      return
+    }
+    this.#close(error)
+    this.#channel.end()
+  }
+
+  /** Ends because the peer broke a rule. It is told why, where it would understand. */
+  fail(error: TransportError): void {
+    if (this.#state === 'closed') return
+    if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
+    if (this.#handshake.greeted) {
+      const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
+      this.writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
+      this.#close(error)
+      this.#channel.end()
+    } else {
+      this.#close(error)
+      this.#channel.destroy()
+    }
+  }
+
+  /** Ends at once, whatever waits. */
+  destroy(error: TransportError): void {
+    if (this.#state !== 'closed') this.#close(error)
+    this.#channel.destroy()
+  }
+
+  /** The peer caused an error of ours. Too many of them end the connection. */
+  strike(): void {
+    if (this.#strikes.take(1, this.#environment.clock.now())) return
+    this.fail(failure('too-many-errors', `the peer caused more than ${this.#environment.limits.errorsPer10s} errors in ${ERROR_WINDOW_S} s`))
+  }
+
+  /** Reading stops until `resumeReading` takes the same reason back. */
+  pauseReading(reason: number): void {
+    this.#reads.pause(reason)
+  }
+
+  resumeReading(reason: number): void {
+    this.#reads.resume(reason)
+  }
+
+  /** An answer was written while the socket is full: holds the peer to reading what it asked for. */
+  onUnreadAnswer(): void {
+    const { limits } = this.#environment
+    const unread = this.writes.queuedBytes
+    if (unread > limits.unreadHardBytes) {
+      const error = failure('answers-unread', `the peer left ${unread} bytes unread, the limit is ${limits.unreadHardBytes}`)
+      this.#environment.counters.failed('answers-unread')
+      this.destroy(error)
+    } else if (unread > limits.unreadSoftBytes) {
+      this.#reads.pause(PAUSE.UNREAD)
+    }
+  }
+
+  onBytes(bytes: Buffer, length: number): void {
+    this.#environment.counters.bytesReceived += length
+    if (this.#state === 'closed') return
+    let from = 0
+    if (!this.#handshake.greeted) {
+      const took = this.#handshake.greet(bytes.subarray(0, length))
+      if (typeof took !== 'number') {
+        this.fail(took)
+        return
+      }
+      from = took
+    }
+    if (from < length) this.#reads.read(bytes, from, length)
+  }
+
+  destination(): Buffer | null {
+    return this.#state === 'closed' ? null : this.#reads.destination()
+  }
+
+  onWritten(): void {
+    this.writes.onWritten()
+  }
+
+  onEnd(): void {
+    // Closed already: our own end is on its way, and the channel goes when it has arrived.
+    if (this.#state === 'closed') return
+    this.#close(failure('connection-lost', 'the peer closed the connection', { processed: 'maybe' }))
+    this.#channel.end()
+  }
+
+  onClosed(error: TransportError | null): void {
+    const why = error ?? failure('connection-lost', 'the connection was closed', { processed: 'maybe' })
+    if (this.#state !== 'closed') this.#close(why)
+    this.writes.dispose()
+    this.#environment.wheel.disarm(this.#timer)
+    this.#owner.onGone(this, this.#error ?? why)
+  }
+
+  onControl(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    if (kind === KIND.HELLO) return this.#onHello(bytes.subarray(start, end), (flags & FLAG.MORE) !== 0)
+    const receiver = this.#receiver
+    if (kind === KIND.GO_AWAY) return this.#onGoAway(aux, id, bytes, start, end)
+    if (receiver === null) return this.#refuse(kind)
+    switch (kind) {
+      case KIND.METHOD:
+        receiver.onMethod(aux, bytes.toString('latin1', start, end))
+        return this.#state !== 'closed'
+      case KIND.CANCEL:
+        receiver.onCancel(id, statusFromNumber(aux))
+        return this.#state !== 'closed'
+      case KIND.PING:
+        return this.#onPing(id)
+    }
+    return kind >= OPTIONAL_KINDS_FROM || this.#refuse(kind)
+  }
+
+  onBroken(error: TransportError): void {
+    // Before the end of the HELLO the same check holds a smaller limit, which has a name of its own.
+    const early = this.#receiver === null && error.reason === 'frame-too-large'
+    this.fail(early ? failure('hello-too-large', error.message, { details: error.details }) : error)
+  }
+
+  onDrained(): void {
+    if (this.#ending !== null) {
+      this.end(this.#ending)
+      return
+    }
+    this.#reads.resume(PAUSE.UNREAD)
+    this.#receiver?.onDrained()
+  }
+
+  onStalled(): void {
+    const { counters, limits } = this.#environment
+    counters.failed('write-stalled')
+    this.destroy(failure('write-stalled', `the peer took nothing for ${limits.writeStallMs} ms`, { processed: 'maybe' }))
+  }
+
+  onControlFlood(): void {
+    const { counters, limits } = this.#environment
+    counters.failed('too-many-control-frames')
+    this.destroy(failure('too-many-control-frames', `more than ${limits.maxQueuedControlFrames} control frames wait for the peer to read`))
+  }
+
+  #greet(services: readonly ServiceFingerprint[]): void {
+    this.writes.out.open(0)
+    this.writes.out.put(preface())
+    this.writes.out.close()
+    const bodies = ourHello(this.#environment, services)
+    bodies.forEach((body, index) => {
+      this.writes.control(KIND.HELLO, index < bodies.length - 1 ? FLAG.MORE : 0, 0, 0, body)
+    })
+    this.writes.flush()
+  }
+
+  #onHello(body: Buffer, more: boolean): boolean {
+    if (this.#agreement !== null) return this.#refuse(KIND.HELLO)
+    let agreement: Agreement | null
+    try {
+      agreement = this.#handshake.take(body, more)
+    } catch (error) {
+      this.fail(error as TransportError)
+      return false
+    }
+    if (agreement === null) return true
+    this.#agreement = agreement
+    this.#environment.wheel.disarm(this.#timer)
+    this.#advance('agreed')
+    this.writes.maxFrameBytes = agreement.maxFrameBytes
+    if (agreement.compression) this.writes.startCompressing()
+    const receiver = this.#owner.onReady(this, agreement)
+    if (receiver === null || this.state === 'closed') return false
+    this.#receiver = receiver
+    this.#reads.start(receiver, agreement.compression)
+    return true
+  }
+
+  #onGoAway(status: number, lastAcceptedId: number, bytes: Buffer, start: number, end: number): boolean {
+    const fault = decodeFault(bytes, start, end)
+    if (fault === null) {
+      this.fail(failure('frame-malformed', 'a GO_AWAY frame that cannot be read'))
+      return false
+    }
+    const error = remoteError(statusFromNumber(status === 0 ? STATUS.UNAVAILABLE.number : status), fault)
+    if (this.#receiver === null || status !== 0) {
+      // The peer has ended the connection for cause; what is open has no answer to wait for.
+      this.end(error)
+      return false
+    }
+    this.#advance('leave')
+    this.#receiver.onGoAway(lastAcceptedId, error)
+    return this.#state !== 'closed'
+  }
+
+  #onPing(id: number): boolean {
+    if (!this.#pings.take(1, this.#environment.clock.now())) {
+      this.fail(failure('too-many-pings', `pings faster than ${this.#environment.limits.pingsPerSecond} a second`))
+      return false
+    }
+    // One pending pong: a peer that does not read gets no second.
+    if (this.writes.handedBytes >= this.#pongPosition) {
+      this.writes.control(KIND.PONG, 0, 0, id)
+      this.#pongPosition = this.writes.endPosition
+    }
+    return true
+  }
+
+  #refuse(kind: number): boolean {
+    const known = Object.entries(KIND).find(([, number]) => number === kind)?.[0]
+    this.fail(
+      known === undefined
+        ? failure('frame-unknown', `a frame of the unknown kind ${kind}`)
+        : failure('frame-unexpected', `a ${known} frame where none is allowed`),
+    )
+    return false
+  }
+
+  #onTimeout(): void {
+    if (this.#state === 'closed') this.#channel.destroy()
+    else {
+      const error = failure('handshake-timeout', `the peer sent no HELLO within ${this.#environment.limits.handshakeMs} ms`)
+      this.#environment.counters.failed('handshake-timeout')
+      this.destroy(error)
+    }
+  }
+
+  /** Everything but the channel ends here, in this turn. */
+  #close(error: TransportError): void {
+    this.#error = error
+    this.#advance('end')
+    this.writes.flush()
+    const { handedBytes } = this.writes
+    this.writes.close()
+    this.#reads.close()
+    this.#environment.wheel.arm(this.#timer, LINGER_MS)
+    this.#receiver?.onClosed(error, handedBytes)
+  }
+
+  #advance(event: ConnectionEvent): void {
+    const next = transition(this.#state, event)
+    if (next === null) throw failure('misuse', `a connection that is ${this.#state} cannot ${event}`)
+    this.#state = next
+  }
+}

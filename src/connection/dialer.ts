@@ -1,0 +1,83 @@
+import { failure } from '../base/errors.js'
+import { WheelTimer } from '../base/timer-wheel.js'
+import { type Address, formatAddress, parseAddress } from '../socket/address.js'
+import { dial } from '../socket/dial.js'
+import type { SocketOptions } from '../socket/options.js'
+import { Connection, type ConnectionOwner } from './connection.js'
+import type { Environment } from './environment.js'
+import type { ServiceFingerprint } from './hello.js'
+
+/** Makes connections to one address. One time limit covers name, TCP and HELLO. */
+export class Dialer {
+  readonly #address: Address
+  readonly #options: SocketOptions
+  readonly #environment: Environment
+  /** Aborts of the attempts under way. */
+  readonly #attempts = new Set<AbortController>()
+
+  /** Throws `address-malformed`. */
+  constructor(address: string, options: SocketOptions, environment: Environment) {
+    this.#address = parseAddress(address)
+    this.#options = options
+    this.#environment = environment
+  }
+
+  /** Resolves when HELLO is done. From then on the owner hears of the connection, before that only the promise does. */
+  async dial(owner: ConnectionOwner, services: readonly ServiceFingerprint[]): Promise<Connection> {
+    const { wheel, counters } = this.#environment
+    const attempt = new AbortController()
+    const limit = new WheelTimer(() => attempt.abort(this.#timeout()))
+    counters.dialsStarted += 1
+    this.#attempts.add(attempt)
+    wheel.arm(limit, this.#options.connectTimeoutMs)
+    try {
+      return await this.#open(owner, services, attempt.signal)
+    } finally {
+      wheel.disarm(limit)
+      this.#attempts.delete(attempt)
+    }
+  }
+
+  /** Gives every attempt up. */
+  close(): void {
+    for (const attempt of this.#attempts) attempt.abort(failure('closed', 'the attempt to connect was given up'))
+  }
+
+  async #open(owner: ConnectionOwner, services: readonly ServiceFingerprint[], signal: AbortSignal): Promise<Connection> {
+    const channel = await dial(this.#address, this.#options, signal)
+    return new Promise((resolve, reject) => {
+      let ready = false
+      const giveUp = (): void => connection.destroy(signal.reason)
+      const connection = new Connection(
+        channel,
+        this.#environment,
+        {
+          onReady: (opened, agreement) => {
+            ready = true
+            signal.removeEventListener('abort', giveUp)
+            const receiver = owner.onReady(opened, agreement)
+            resolve(opened)
+            return receiver
+          },
+          onGone: (opened, error) => {
+            signal.removeEventListener('abort', giveUp)
+            if (ready) owner.onGone(opened, error)
+            else reject(error)
+          },
+        },
+        services,
+        0,
+      )
+      signal.addEventListener('abort', giveUp)
+    })
+  }
+
+  #timeout(): Error {
+    const where = formatAddress(this.#address)
+    const { connectTimeoutMs } = this.#options
+    this.#environment.counters.failed('connect-timeout')
+    return failure('connect-timeout', `${where} did not complete the connection within ${connectTimeoutMs} ms`, {
+      details: { address: where, connectTimeoutMs },
+    })
+  }
+}

@@ -1,0 +1,52 @@
+import type { Clock } from '../base/clock.js'
+import { Counters } from '../base/counters.js'
+import type { Random } from '../base/random.js'
+import { TimerWheel } from '../base/timer-wheel.js'
+import { BufferPool } from '../memory/buffer-pool.js'
+import { Ledger } from '../memory/ledger.js'
+import type { Limits } from './limits.js'
+import type { BatchOptions, CompressionOptions } from './options.js'
+
+/** Room for the frames of one turn; a write is at most this. */
+const CHUNK_BYTES = 64 * 1024
+const IDLE_CHUNKS = 64
+/** A small frame that lies across two chunks is gathered in one of these. */
+const CARRY_BYTES = 4 * 1024
+const IDLE_CARRIES = 256
+
+/** What all connections of one client, server or node share. */
+export interface Environment {
+  readonly clock: Clock
+  readonly random: Random
+  readonly wheel: TimerWheel
+  readonly counters: Counters
+  readonly ledger: Ledger
+  readonly chunks: BufferPool
+  readonly carries: BufferPool
+  readonly limits: Limits
+  readonly batch: BatchOptions
+  readonly compression: CompressionOptions
+  /** Our name in every HELLO. */
+  readonly peerId: string
+}
+
+export interface EnvironmentParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: Limits
+  readonly batch: BatchOptions
+  readonly compression: CompressionOptions
+  readonly peerId: string
+}
+
+export function createEnvironment(parts: EnvironmentParts): Environment {
+  const ledger = new Ledger()
+  return {
+    ...parts,
+    wheel: new TimerWheel(parts.clock),
+    counters: new Counters(),
+    ledger,
+    chunks: new BufferPool(ledger, CHUNK_BYTES, IDLE_CHUNKS),
+    carries: new BufferPool(ledger, CARRY_BYTES, IDLE_CARRIES),
+  }
+}

@@ -1,0 +1,104 @@
+import { failure, type TransportError } from '../base/errors.js'
+import { decodeHello, encodeHello, type HelloFields, type ServiceFingerprint } from '../wire/hello.js'
+import { judgePreface, PREFACE_BYTES } from '../wire/preface.js'
+import type { Environment } from './environment.js'
+
+export type { ServiceFingerprint } from '../wire/hello.js'
+
+/** Bit n for codec number n: raw, msgpack, protobuf. */
+const CODECS = 0b111
+/** Bit n for compression number n: LZ4. */
+const LZ4 = 0b1
+/** Nothing beyond version 1 yet: streams, acks and message parts each will be a bit here. */
+const FEATURES = 0
+
+/** What both sides have agreed on, and what the peer said of itself. */
+export interface Agreement {
+  readonly peerId: string
+  /** Both sides compress, and read compressed bodies. */
+  readonly compression: boolean
+  /** What the peer accepts. */
+  readonly maxFrameBytes: number
+  readonly maxMessageBytes: number
+  readonly maxOpenCalls: number
+  readonly maxMethods: number
+  readonly services: readonly ServiceFingerprint[]
+}
+
+/** Our HELLO, as the bodies of one or more frames. All but the last are marked as going on. */
+export function ourHello(environment: Environment, services: readonly ServiceFingerprint[]): Buffer[] {
+  const { limits, compression, peerId } = environment
+  return encodeHello(
+    {
+      peerId,
+      codecs: CODECS,
+      compressions: compression.algorithm === 'lz4' ? LZ4 : 0,
+      features: FEATURES,
+      maxFrameBytes: limits.maxFrameBytes,
+      maxMessageBytes: limits.maxMessageBytes,
+      maxOpenCalls: limits.maxOpenCalls,
+      maxMethods: limits.maxMethods,
+      services,
+    },
+    HELLO_BODY_BYTES,
+  )
+}
+
+/** Fits the least `limits.maxHelloFrameBytes` that makes sense: a peer with the default of 4 KiB always takes it. */
+const HELLO_BODY_BYTES = 4_000
+
+/** Gathers the peer's preface and HELLO. */
+export class Handshake {
+  readonly #environment: Environment
+  #head = Buffer.alloc(0)
+  #bodies: Buffer[] = []
+  #bytes = 0
+  #greeted = false
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+  }
+
+  /** The preface is here and good: frames follow. */
+  get greeted(): boolean {
+    return this.#greeted
+  }
+
+  /** Takes the preface from the front of `bytes`. Returns how many bytes it took, or what is wrong. */
+  greet(bytes: Uint8Array): number | TransportError {
+    const missing = PREFACE_BYTES - this.#head.length
+    const head = Buffer.concat([this.#head, bytes.subarray(0, missing)])
+    const had = this.#head.length
+    this.#head = head
+    // A stranger is named by more than eight bytes, where they are there.
+    const judged = judgePreface(had === 0 ? bytes.subarray(0, Math.max(PREFACE_BYTES, 32)) : head)
+    if (judged instanceof Error) return judged
+    this.#greeted = judged !== null
+    return head.length - had
+  }
+
+  /** Takes one HELLO body. Returns the agreement when `more` says that it was the last. Throws what is wrong. */
+  take(body: Buffer, more: boolean): Agreement | null {
+    this.#bytes += body.length
+    if (this.#bytes > this.#environment.limits.maxHelloBytes) {
+      throw failure('hello-too-large', `the HELLO of the peer is over ${this.#environment.limits.maxHelloBytes} bytes`)
+    }
+    this.#bodies.push(Buffer.from(body))
+    if (more) return null
+    const hello = decodeHello(Buffer.concat(this.#bodies))
+    this.#bodies = []
+    return agree(this.#environment, hello)
+  }
+}
+
+function agree(environment: Environment, hello: HelloFields): Agreement {
+  return {
+    peerId: hello.peerId,
+    compression: environment.compression.algorithm === 'lz4' && (hello.compressions & LZ4) !== 0,
+    maxFrameBytes: hello.maxFrameBytes,
+    maxMessageBytes: hello.maxMessageBytes,
+    maxOpenCalls: hello.maxOpenCalls,
+    maxMethods: hello.maxMethods,
+    services: hello.services,
+  }
+}

@@ -1,0 +1,97 @@
+import genericPool from 'generic-pool'
+import { TransportError } from '../base/errors.js'
+import { DialGate, type GateParts } from './dial-gate.js'
+import type { PoolOptions } from './options.js'
+
+/** A connection as the pool sees it. */
+export interface Member {
+  readonly inFlight: number
+  /** Changes whenever a call begins: whoever finds it unchanged knows that nothing happened. */
+  readonly activity: number
+  /** Can take calls. */
+  readonly usable: boolean
+  /** Ends it, in good order where that is possible. */
+  retire(): void
+}
+
+export interface EndpointPoolOwner<M extends Member> {
+  onMember(member: M, pool: EndpointPool<M>): void
+  onDialFailed(error: TransportError): void
+}
+
+/**
+ * The connections to one endpoint: how many there are, and their making. generic-pool counts them, holds them to
+ * `max` and lets one at a time be made for each that is asked for. Its traps are guarded here:
+ *
+ * - a factory that rejects is called again in the same turn, for ever: ours waits at the gate before each dial, and
+ *   after `close` its promise stays open on purpose;
+ * - a `create` that never settles loses its place: the dial has a time limit over all of its stages;
+ * - its eviction runs on timers and a clock of its own: it is off, idle members are retired by `Pool` on our clock.
+ */
+export class EndpointPool<M extends Member> {
+  readonly #pool: genericPool.Pool<M>
+  readonly #gate: DialGate
+  readonly #owner: EndpointPoolOwner<M>
+  #wanted = 0
+  #closed = false
+
+  constructor(dial: () => Promise<M>, parts: GateParts, options: PoolOptions, owner: EndpointPoolOwner<M>) {
+    this.#owner = owner
+    this.#gate = new DialGate(parts, options)
+    const factory: genericPool.Factory<M> = {
+      create: () => this.#create(dial),
+      destroy: (member) => {
+        member.retire()
+        return Promise.resolve()
+      },
+      validate: (member) => Promise.resolve(member.usable),
+    }
+    this.#pool = genericPool.createPool(factory, { min: 0, max: options.max, testOnBorrow: true, fifo: false })
+  }
+
+  /** Connections that there are or that are being made. */
+  get size(): number {
+    return this.#wanted
+  }
+
+  /** Dials of this endpoint that failed since the last success. */
+  get failures(): number {
+    return this.#gate.failures
+  }
+
+  /** Asks for one connection more; it comes through `onMember`. The caller has looked at `size`. */
+  grow(): void {
+    if (this.#closed) return
+    this.#wanted += 1
+    // Refused only while generic-pool drains, which is never asked of it: a refusal would be a mistake of ours, and
+    // surfaces as an unhandled rejection.
+    void this.#pool.acquire().then((member) => this.#owner.onMember(member, this))
+  }
+
+  /** A member is gone, or no longer wanted. */
+  drop(member: M): void {
+    this.#wanted -= 1
+    this.#gate.doubt()
+    // Refused only when it is not on loan: likewise.
+    void this.#pool.destroy(member)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#gate.close()
+  }
+
+  async #create(dial: () => Promise<M>): Promise<M> {
+    await this.#gate.enter()
+    try {
+      const member = await dial()
+      this.#gate.succeeded()
+      return member
+    } catch (error) {
+      this.#gate.failed()
+      if (error instanceof TransportError) this.#owner.onDialFailed(error)
+      if (this.#closed) return new Promise<M>(() => {})
+      throw error
+    }
+  }
+}

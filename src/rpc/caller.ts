@@ -1,0 +1,222 @@
+// Hot path: `call`, `send` and `onAnswer` run for every message.
+import { failure, TransportError } from '../base/errors.js'
+import { CODEC_NUMBER } from '../codec/codec.js'
+import type { Connection } from '../connection/connection.js'
+import type { Environment } from '../connection/environment.js'
+import { ExchangeTable } from '../connection/exchange.js'
+import type { Agreement } from '../connection/hello.js'
+import type { InboundMessage } from '../connection/inbound.js'
+import { flagsOf } from '../connection/write-loop.js'
+import { DeadlineWatch } from './deadline.js'
+import type { PendingCall } from './pending-call.js'
+import type { AnyMethod, ServiceFacts } from './service.js'
+
+/** The calls that this side makes on one connection. */
+export class Caller {
+  readonly #connection: Connection
+  readonly #environment: Environment
+  readonly #agreement: Agreement
+  readonly #table: ExchangeTable<PendingCall>
+  readonly #limit: number
+  readonly #deadlines: DeadlineWatch
+  /** Number of each method on this connection by its index, 0 where the peer does not know it yet. */
+  #numbers = new Uint16Array(0)
+  #methodCount = 0
+  /** Calls that were given up and whose handler has not settled. */
+  #abandoned = 0
+
+  constructor(connection: Connection, agreement: Agreement, environment: Environment) {
+    const { clock, wheel, limits } = environment
+    this.#connection = connection
+    this.#environment = environment
+    this.#agreement = agreement
+    this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
+    this.#table = new ExchangeTable(this.#limit)
+    this.#deadlines = new DeadlineWatch(clock, wheel, (now) => this.#expire(now))
+  }
+
+  /** Calls whose handler has not settled, those that were given up included. */
+  get open(): number {
+    return this.#table.size
+  }
+
+  /** Calls whose caller still waits. */
+  get waiting(): number {
+    return this.#table.size - this.#abandoned
+  }
+
+  /** Rises with every call. */
+  get lastId(): number {
+    return this.#table.lastId
+  }
+
+  get full(): boolean {
+    return this.#table.size >= this.#limit
+  }
+
+  /** Puts a call on the wire. Settles the call and nothing else when the value cannot be encoded. */
+  call(pending: PendingCall, value: unknown, lane: number, metadata: Uint8Array | null): void {
+    const { writes } = this.#connection
+    const id = this.#table.open(pending)
+    pending.id = id
+    pending.caller = this
+    try {
+      const { method } = pending
+      const { request } = method
+      const number = this.#numbers[method.index] || this.#introduce(method)
+      writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, pending.timeoutMs)
+      if (metadata !== null) writes.putMetadata(metadata)
+      request.encode(value, writes.out)
+      writes.endMessage()
+    } catch (error) {
+      writes.abandon()
+      this.#table.close(id)
+      pending.fail(asError(error))
+      return
+    }
+    pending.endPosition = writes.endPosition
+    this.#deadlines.note(pending.deadline)
+  }
+
+  /** Queues a one-way message. Throws what is wrong with the value. */
+  send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null): void {
+    const { writes } = this.#connection
+    const number = this.#numbers[method.index] || this.#introduce(method)
+    const { request } = method
+    writes.beginOneWay(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number)
+    try {
+      if (metadata !== null) writes.putMetadata(metadata)
+      request.encode(value, writes.out)
+      writes.endOneWay()
+    } catch (error) {
+      writes.abandon()
+      throw asError(error)
+    }
+    this.#environment.counters.oneWaySent += 1
+  }
+
+  /** Settles a call before its answer. Its place is kept until the peer says that the handler has settled. */
+  giveUp(pending: PendingCall, error: TransportError): void {
+    if (pending.settled) return
+    this.#abandoned += 1
+    pending.fail(error)
+    this.#connection.cancel(pending.id, error.code)
+  }
+
+  /** Throws when the peer has said that it has another contract under this name. */
+  checkContract(ours: ServiceFacts): void {
+    const theirs = this.#agreement.services.find(({ name }) => name === ours.name)
+    if (theirs === undefined || theirs.fingerprint === ours.fingerprint) return
+    throw failure('contract-mismatch', `the peer has another contract for the service ${ours.name}`, {
+      details: { service: ours.name, ours: ours.fingerprint, theirs: theirs.fingerprint },
+    })
+  }
+
+  onAnswer(message: InboundMessage): void {
+    const pending = this.#table.close(message.id)
+    if (pending === undefined) {
+      this.#connection.fail(failure('answer-unknown', `an answer to call ${message.id}, which is not open`))
+      return
+    }
+    // Given up before: this only gives its place back.
+    if (pending.settled) {
+      this.#abandoned -= 1
+      return
+    }
+    const { response } = pending.method
+    let value: unknown
+    try {
+      if (message.codec !== CODEC_NUMBER[response.name]) throw wrongCodec(message.codec, response.name)
+      value = response.decode(message.bytes, message.start, message.end, message.owned, this.#environment.limits)
+    } catch (error) {
+      pending.fail(processed(asError(error), 'yes'))
+      this.#connection.strike()
+      return
+    }
+    pending.succeed(value)
+  }
+
+  onError(id: number, error: TransportError): void {
+    const pending = this.#table.close(id)
+    if (pending === undefined) {
+      this.#connection.fail(failure('answer-unknown', `an error for call ${id}, which is not open`))
+    } else if (pending.settled) this.#abandoned -= 1
+    else pending.fail(error)
+  }
+
+  /** The peer runs no call with an id above this one. */
+  onGoAway(lastAcceptedId: number, error: TransportError): void {
+    this.#table.forEach((pending, id) => {
+      if (((id - lastAcceptedId) | 0) <= 0) return
+      this.#table.close(id)
+      if (pending.settled) this.#abandoned -= 1
+      else pending.fail(processed(error, 'no'))
+    })
+  }
+
+  /** Settles every open call: those whose bytes never reached the socket were not processed. */
+  onClosed(error: TransportError, handedBytes: number): void {
+    this.#deadlines.stop()
+    this.#table.forEach((pending, id) => {
+      this.#table.close(id)
+      if (pending.settled) this.#abandoned -= 1
+      else pending.fail(processed(error, pending.endPosition <= handedBytes ? 'maybe' : 'no'))
+    })
+  }
+
+  #introduce(method: AnyMethod): number {
+    if (method.service !== null) this.checkContract(method.service)
+    const most = Math.min(this.#environment.limits.maxMethods, this.#agreement.maxMethods)
+    if (this.#methodCount >= most) {
+      throw failure('too-many-methods', `the peer accepts no more than ${most} method names`, { origin: 'local' })
+    }
+    this.#methodCount += 1
+    if (method.index >= this.#numbers.length) {
+      const grown = new Uint16Array(method.index * 2 + 1)
+      grown.set(this.#numbers)
+      this.#numbers = grown
+    }
+    this.#numbers[method.index] = this.#methodCount
+    this.#connection.introduce(this.#methodCount, method.name)
+    return this.#methodCount
+  }
+
+  /** Settles what is due; returns the earliest deadline left. */
+  #expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    this.#table.forEach((pending) => {
+      if (pending.settled) return
+      if (pending.deadline > now) next = Math.min(next, pending.deadline)
+      else this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
+    })
+    return next
+  }
+}
+
+export function expired(timeoutMs: number, ran: TransportError['processed']): TransportError {
+  return failure('deadline', `the call had no outcome within ${timeoutMs} ms`, { processed: ran, details: { timeoutMs } })
+}
+
+/** The same failure, with what is known of this one call. */
+function processed(error: TransportError, ran: TransportError['processed']): TransportError {
+  const { code, origin, reason, details } = error
+  return new TransportError(error.message, {
+    code,
+    origin,
+    processed: ran,
+    details,
+    cause: error.cause,
+    ...(reason === undefined ? {} : { reason }),
+  })
+}
+
+function wrongCodec(got: number, expected: string): TransportError {
+  return failure('codec-not-agreed', `the answer is in codec number ${got}, the method uses ${expected}`)
+}
+
+/** Codecs of users may throw anything. */
+export function asError(error: unknown): TransportError {
+  if (error instanceof TransportError) return error
+  const why = error instanceof Error ? error.message : String(error)
+  return failure('encode-failed', `the codec failed: ${why}`, { cause: error })
+}

@@ -1,0 +1,128 @@
+import { type Metrics, snapshot } from '../base/counters.js'
+import { failure } from '../base/errors.js'
+import { Dialer } from '../connection/dialer.js'
+import { createEnvironment, type Environment } from '../connection/environment.js'
+import type { ServiceFingerprint } from '../connection/hello.js'
+import type { Lease } from '../pool/pool.js'
+import {
+  type CallOptions,
+  type ClientOptions,
+  type CloseOptions,
+  clientRules,
+  closeRules,
+  NO_OPTIONS,
+  peerIdOf,
+  type SendOptions,
+} from './options.js'
+import { ACCEPTED, Outbound, type OutboundFacts } from './outbound.js'
+import {
+  type AnyMethod,
+  looseMethod,
+  type MethodKind,
+  type Methods,
+  type Service,
+  type ServiceClient,
+  serviceFacts,
+} from './service.js'
+import type { Session } from './session.js'
+
+/** Calls the services at one address, or at any of a list, over pooled connections. Connects by itself. */
+export class Client {
+  readonly #environment: Environment
+  readonly #outbound: Outbound
+  readonly #services: ServiceFingerprint[] = []
+  readonly #methods = new Map<string, AnyMethod>()
+
+  constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
+    const parsed = clientRules.parse(options, '')
+    this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
+    const list = typeof addresses === 'string' ? [addresses] : addresses
+    if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
+    const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
+    this.#outbound = new Outbound(this.#environment, dialers, parsed.pool, parsed.timeoutMs, this.#services)
+  }
+
+  /** Calls a method by name, `service.method` or bare: in msgpack, or as the contract in use says. */
+  async call<Response = unknown>(name: string, request: unknown, options: CallOptions = NO_OPTIONS): Promise<Response> {
+    return (await this.#outbound.call(this.#method(name, 'unary'), request, options)) as Response
+  }
+
+  /** Sends a message that has no answer. Resolves when our bounded queue has it. */
+  async send(name: string, message: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
+    await this.#outbound.send(this.#method(name, 'oneWay'), message, options)
+  }
+
+  /** Sends many messages of one method, in order. Resolves when our bounded queue has them all. */
+  async sendBatch(name: string, messages: Iterable<unknown>, options: SendOptions = NO_OPTIONS): Promise<void> {
+    const method = this.#method(name, 'oneWay')
+    for (const message of messages) {
+      const accepted = this.#outbound.send(method, message, options)
+      // Waiting for what is accepted already would cost a round of the microtask queue per message.
+      if (accepted !== ACCEPTED) await accepted
+    }
+  }
+
+  /** The methods of a contract as functions. */
+  use<M extends Methods>(service: Service<M>): ServiceClient<M> {
+    const facts = serviceFacts(service)
+    const known = this.#services.find(({ name }) => name === facts.name)
+    if (known !== undefined && known.fingerprint !== facts.fingerprint) {
+      throw failure('contract-mismatch', `another contract of the name ${facts.name} is in use already`, { origin: 'user' })
+    }
+    if (known === undefined) this.#services.push(facts)
+    const functions = Object.entries<AnyMethod>(service).map(([short, method]) => {
+      this.#methods.set(method.name, method)
+      return [short, this.#functionOf(method)] as const
+    })
+    return Object.freeze(Object.fromEntries(functions)) as ServiceClient<M>
+  }
+
+  /**
+   * Resolves when a connection is ready; rejects when dialling fails, or when the peer has another contract for a
+   * service in use. Calls connect by themselves: this is for who wants to know before the first.
+   */
+  connect(): Promise<void> {
+    return this.#outbound.connect(this.#services)
+  }
+
+  /** A connection for one's own use: nobody else's calls travel on it until it is given back. */
+  lease(): Promise<Lease<Session>> {
+    return this.#outbound.lease()
+  }
+
+  info(): OutboundFacts & { readonly buffers: ReturnType<Environment['ledger']['facts']> } {
+    return { ...this.#outbound.info(), buffers: this.#environment.ledger.facts() }
+  }
+
+  metrics(): Metrics {
+    return snapshot(this.#environment.counters)
+  }
+
+  /** Begins nothing new, lets open calls end within `graceMs` (10 s), then closes every connection. */
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#outbound.close(closeRules.parse(options, 'close').graceMs)
+  }
+
+  #functionOf(method: AnyMethod): unknown {
+    const outbound = this.#outbound
+    if (method.kind === 'unary') {
+      return (request: unknown, options: CallOptions = NO_OPTIONS) => outbound.call(method, request, options)
+    }
+    return (message: unknown, options: SendOptions = NO_OPTIONS) => outbound.send(method, message, options)
+  }
+
+  #method(name: string, kind: MethodKind): AnyMethod {
+    const known = this.#methods.get(name)
+    if (known === undefined) {
+      const { maxMethods } = this.#environment.limits
+      if (this.#methods.size >= maxMethods) {
+        throw failure('too-many-methods', `this client has used ${maxMethods} method names already`, { origin: 'local' })
+      }
+      const method = looseMethod(name, kind)
+      this.#methods.set(name, method)
+      return method
+    }
+    if (known.kind !== kind) throw failure('method-unknown', `${name} is ${known.kind}, not ${kind}`)
+    return known
+  }
+}

@@ -1,0 +1,97 @@
+import { type Clock, systemClock } from '../base/clock.js'
+import { failure } from '../base/errors.js'
+import { group, instance, type InputOf, integer, type OutputOf, optional, text } from '../base/options.js'
+import { type Random, systemRandom } from '../base/random.js'
+import { limitRules } from '../connection/limits.js'
+import { batchRules, compressionRules, socketRules } from '../connection/options.js'
+import { poolRules } from '../pool/options.js'
+import type { Metadata } from './metadata.js'
+
+/** Votes go before blocks, blocks before calls, calls before bulk. */
+export type Priority = 'high' | 'normal' | 'low' | 'bulk'
+
+const LANES: ReadonlyMap<unknown, number> = new Map([['high', 0], ['normal', 1], ['low', 2], ['bulk', 3]])
+const NORMAL_LANE = 1
+
+/** The lane of a priority; without one, `normal`. */
+export function laneOf(priority: Priority | undefined): number {
+  if (priority === undefined) return NORMAL_LANE
+  const lane = LANES.get(priority)
+  if (lane !== undefined) return lane
+  throw failure('option-range', `option priority must be one of ${[...LANES.keys()].join(', ')}, got ${String(priority)}`, {
+    details: { option: 'priority' },
+  })
+}
+
+export interface CallOptions {
+  /** How long the caller waits. The handler is told what is left of it. Default: the client's `timeoutMs`. */
+  readonly timeoutMs?: number
+  /** Aborting it cancels the call, here and at the handler. */
+  readonly signal?: AbortSignal
+  readonly priority?: Priority
+  readonly metadata?: Metadata
+}
+
+export interface SendOptions {
+  readonly priority?: Priority
+  readonly metadata?: Metadata
+}
+
+/** Longer deadlines are cut to a day: the timers of no machine are good for more. */
+export const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
+
+/** One object for all calls without options: whether it is this one is the cheapest question about options. */
+export const NO_OPTIONS: CallOptions = Object.freeze({})
+
+/** A timeout as it may be used: at least 1 ms, at most a day. */
+export function checkTimeout(timeoutMs: number): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {
+    throw failure(typeof timeoutMs === 'number' ? 'option-range' : 'option-type', `option timeoutMs must be a number over 0, got ${String(timeoutMs)}`, {
+      details: { option: 'timeoutMs' },
+    })
+  }
+  return Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS)
+}
+
+/** A peer id as HELLO takes it. */
+const PEER_ID = /^[\x21-\x7e]{1,128}$/
+
+const shared = {
+  /** Who we are to our peers. Random where it is not given. */
+  id: optional(text('', PEER_ID)),
+  socket: socketRules,
+  batch: batchRules,
+  compression: compressionRules,
+  limits: limitRules,
+  /** For tests and simulations: where time and chance come from. */
+  clock: instance<Clock>(systemClock),
+  random: instance<Random>(systemRandom),
+}
+
+export const serverRules = group(shared)
+
+export const clientRules = group({
+  ...shared,
+  pool: poolRules,
+  /** The deadline of calls that name none. */
+  timeoutMs: integer(30_000, 1, MAX_TIMEOUT_MS),
+})
+
+export type ServerOptions = InputOf<typeof serverRules>
+export type ClientOptions = InputOf<typeof clientRules>
+export type ParsedServerOptions = OutputOf<typeof serverRules>
+export type ParsedClientOptions = OutputOf<typeof clientRules>
+
+export interface CloseOptions {
+  /** How long open calls may go on before they are cut. */
+  readonly graceMs?: number
+}
+
+export const closeRules = group({ graceMs: integer(10_000, 0, MAX_TIMEOUT_MS) })
+
+/** The peer id that was chosen, or one that nobody else has. */
+export function peerIdOf({ id, random }: { readonly id: string | undefined; readonly random: Random }): string {
+  return id ?? Buffer.from(random.bytes(RANDOM_ID_BYTES)).toString('hex')
+}
+
+const RANDOM_ID_BYTES = 16

@@ -1,0 +1,237 @@
+// Hot path: `call` and `send` run for every message of a client.
+import { failure, type TransportError } from '../base/errors.js'
+import type { Dialer } from '../connection/dialer.js'
+import type { Environment } from '../connection/environment.js'
+import type { ServiceFingerprint } from '../connection/hello.js'
+import { Ring } from '../memory/ring.js'
+import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
+import type { PoolOptions } from '../pool/options.js'
+import { encodeMetadata, type Metadata } from './metadata.js'
+import { type CallOptions, checkTimeout, laneOf, type SendOptions } from './options.js'
+import { PendingCall } from './pending-call.js'
+import { Registry } from './registry.js'
+import type { AnyMethod } from './service.js'
+import { type Session, SessionMaker, type SessionOwner } from './session.js'
+import { type WaitingCall, WaitingCalls } from './waiting-calls.js'
+
+/** The functions of the promise being made. An executor of the module's own saves a closure per call. */
+let resolveNext: (value: unknown) => void
+let rejectNext: (error: unknown) => void
+const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  resolveNext = resolve
+  rejectNext = reject
+}
+
+/** What `send` returns when nothing needs waiting for: one promise for all. */
+export const ACCEPTED: Promise<void> = Promise.resolve()
+
+/** What a client has under way. */
+export interface OutboundFacts {
+  readonly pool: PoolFacts
+  readonly waitingCalls: number
+  readonly connections: readonly ReturnType<Session['info']>[]
+}
+
+/** Takes messages to whichever connection of a pool is best, and holds them while there is none. */
+export class Outbound implements SessionOwner {
+  readonly #environment: Environment
+  readonly #timeoutMs: number
+  readonly #pool: Pool<Session>
+  readonly #dialers: readonly Dialer[]
+  readonly #sessions: SessionMaker
+  readonly #waiting: WaitingCalls
+  /** Senders that wait until a socket has room. */
+  readonly #roomWaiters = new Ring<() => void>()
+  #closing: Promise<void> | null = null
+
+  constructor(
+    environment: Environment,
+    dialers: readonly Dialer[],
+    pool: PoolOptions,
+    timeoutMs: number,
+    services: readonly ServiceFingerprint[],
+  ) {
+    this.#environment = environment
+    this.#timeoutMs = timeoutMs
+    this.#dialers = dialers
+    this.#waiting = new WaitingCalls(environment)
+    const sessions = new SessionMaker(environment, new Registry(), this)
+    this.#sessions = sessions
+    const dials = dialers.map((dialer) => async () => sessions.of(await dialer.dial(sessions, services)))
+    this.#pool = new Pool(dials, environment, pool, {
+      onReady: () => this.#goOn(),
+      onDialFailed: (error, hopeless) => {
+        if (hopeless) this.#waiting.failAll(error)
+      },
+    })
+  }
+
+  /** Makes a call on the best connection, or queues it until there is one. */
+  call(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
+    const { counters, clock } = this.#environment
+    const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
+    const lane = laneOf(options.priority)
+    const metadata = this.#metadata(options.metadata)
+    const promise = new Promise<unknown>(capture)
+    const pending = new PendingCall(method, clock.now() + timeoutMs, timeoutMs, counters, resolveNext, rejectNext)
+    counters.callsStarted += 1
+    if (options.signal !== undefined && !watch(pending, options.signal)) return promise
+    const session = this.#ready()
+    if (session === null) {
+      this.#wait({ waiter: pending, start: ({ caller }) => caller.call(pending, request, lane, metadata) })
+    } else if (this.#overfull(session)) pending.fail(this.#queueFull())
+    else session.caller.call(pending, request, lane, metadata)
+    return promise
+  }
+
+  /** Queues a message on the best connection. The promise waits where the queue is long. */
+  send(method: AnyMethod, message: unknown, options: SendOptions): Promise<void> {
+    const lane = laneOf(options.priority)
+    const metadata = this.#metadata(options.metadata)
+    const session = this.#ready()
+    if (session === null) return this.#whenReady(({ caller }) => caller.send(method, message, lane, metadata))
+    if (this.#overfull(session)) throw this.#queueFull()
+    session.caller.send(method, message, lane, metadata)
+    const { writes } = session.connection
+    if (!writes.blocked || writes.queuedBytes < this.#environment.limits.unreadSoftBytes) return ACCEPTED
+    return new Promise((resolve) => this.#roomWaiters.push(resolve))
+  }
+
+  /** Resolves when there is a connection; rejects when dialling fails, or a contract does not fit the peer's. */
+  async connect(services: readonly ServiceFingerprint[]): Promise<void> {
+    if (this.#ready() === null) await this.#whenReady(() => {})
+    for (const session of this.#sessions.all()) {
+      for (const service of services) session.caller.checkContract(service)
+    }
+  }
+
+  async lease(): Promise<Lease<Session>> {
+    this.#checkOpen()
+    return this.#pool.lease()
+  }
+
+  info(): OutboundFacts {
+    return {
+      pool: this.#pool.facts(),
+      waitingCalls: this.#waiting.length,
+      connections: this.#sessions.all().map((session) => session.info()),
+    }
+  }
+
+  /** Begins nothing new; open calls may go on for `graceMs`. */
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  onLeaving(session: Session): void {
+    this.#pool.leave(session)
+  }
+
+  onRoom(): void {
+    if (this.#waiting.length > 0) this.#goOn()
+    if (this.#roomWaiters.length > 0) this.#tellRoom()
+  }
+
+  onGone(): void {
+    this.#environment.counters.connectionsClosed += 1
+    this.#tellRoom()
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#pool.close()
+    this.#waiting.failAll(failure('closed', 'the client was closed'))
+    for (const dialer of this.#dialers) dialer.close()
+    await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
+    this.#tellRoom()
+  }
+
+  /** The session for the next message, or null when it has to wait. */
+  #ready(): Session | null {
+    if (this.#waiting.length > 0 || this.#closing !== null) return null
+    const session = this.#pool.pick()
+    return session === null || session.caller.full ? null : session
+  }
+
+  #wait(waiting: WaitingCall): void {
+    if (this.#closing !== null) waiting.waiter.fail(failure('closed', 'the client is closed'))
+    else this.#waiting.add(waiting)
+  }
+
+  /** Runs `start` on a connection as soon as there is one, within the default deadline. */
+  #whenReady(start: (session: Session) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#environment.clock.now() + this.#timeoutMs
+      const waiter = {
+        settled: false,
+        deadline,
+        timeoutMs: this.#timeoutMs,
+        fail: (error: TransportError) => {
+          waiter.settled = true
+          reject(error)
+        },
+      }
+      this.#wait({
+        waiter,
+        start: (session) => {
+          try {
+            start(session)
+            resolve()
+          } catch (error) {
+            reject(error)
+          }
+        },
+      })
+    })
+  }
+
+  /** Puts what waits on connections, as far as they have room. */
+  #goOn(): void {
+    while (this.#waiting.length > 0) {
+      const session = this.#pool.pick()
+      if (session === null || session.caller.full) return
+      this.#waiting.next()?.start(session)
+    }
+  }
+
+  #tellRoom(): void {
+    for (const { connection } of this.#sessions.all()) {
+      if (connection.writes.blocked) return
+    }
+    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
+  }
+
+  #overfull({ connection: { writes } }: Session): boolean {
+    if (!writes.blocked) return false
+    const queued = this.#sessions.all().reduce((sum, { connection }) => sum + connection.writes.queuedBytes, 0)
+    return queued > this.#environment.limits.maxQueuedBytes
+  }
+
+  #queueFull(): TransportError {
+    const { counters, limits } = this.#environment
+    counters.failed('queue-full')
+    return failure('queue-full', `more than ${limits.maxQueuedBytes} bytes wait for the peer to read`)
+  }
+
+  #metadata(metadata: Metadata | undefined): Uint8Array | null {
+    return metadata === undefined ? null : encodeMetadata(metadata, this.#environment.limits)
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw failure('closed', 'the client is closed')
+  }
+}
+
+/** Cancels the call when the signal is aborted. Returns false when it was already. */
+function watch(pending: PendingCall, signal: AbortSignal): boolean {
+  const onAbort = (): void => {
+    pending.giveUp((processed) => failure('cancelled', 'the call was cancelled', { processed, cause: signal.reason }))
+  }
+  if (signal.aborted) {
+    onAbort()
+    return false
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  pending.unwatch = () => signal.removeEventListener('abort', onAbort)
+  return true
+}

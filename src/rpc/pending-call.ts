@@ -1,0 +1,64 @@
+// Hot path: one of these per call.
+import type { Counters } from '../base/counters.js'
+import type { Processed, TransportError } from '../base/errors.js'
+import type { Caller } from './caller.js'
+import type { AnyMethod } from './service.js'
+
+/**
+ * A call that waits for its answer. The promise is settled once; a call that was given up keeps its place in the
+ * table until the peer says that the handler has settled, because so long the peer holds a slot for it.
+ */
+export class PendingCall {
+  readonly method: AnyMethod
+  /** On the clock of the client. */
+  readonly deadline: number
+  readonly timeoutMs: number
+  settled = false
+  /** Where the call is, once it is on a connection. */
+  caller: Caller | null = null
+  id = 0
+  /** Stream position behind the call's frame: handed to the socket once `handedBytes` has reached it. */
+  endPosition = 0
+  /** Ends the watch over the caller's signal. */
+  unwatch: (() => void) | null = null
+  readonly #counters: Counters
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(
+    method: AnyMethod,
+    deadline: number,
+    timeoutMs: number,
+    counters: Counters,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.method = method
+    this.deadline = deadline
+    this.timeoutMs = timeoutMs
+    this.#counters = counters
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  succeed(value: unknown): void {
+    this.settled = true
+    if (this.unwatch !== null) this.unwatch()
+    this.#counters.callsSucceeded += 1
+    this.#resolve(value)
+  }
+
+  /** Settles before there is an outcome: a call that is on a connection is cancelled there. */
+  giveUp(error: (processed: Processed) => TransportError): void {
+    if (this.settled) return
+    if (this.caller === null) this.fail(error('no'))
+    else this.caller.giveUp(this, error('maybe'))
+  }
+
+  fail(error: TransportError): void {
+    this.settled = true
+    if (this.unwatch !== null) this.unwatch()
+    this.#counters.callsFailed += 1
+    this.#reject(error)
+  }
+}

@@ -1,0 +1,44 @@
+import { failure } from '../base/errors.js'
+import type { ServiceFingerprint } from '../connection/hello.js'
+import type { ServerCall } from './server-call.js'
+import { type AnyMethod, type Service, serviceFacts, type ServiceHandlers, type Methods } from './service.js'
+
+export type Handler = (value: unknown, call: ServerCall) => unknown
+
+/** A method that this side serves. */
+export interface Registration {
+  readonly method: AnyMethod
+  readonly handler: Handler
+}
+
+/** What this side serves, by the names that travel. Can grow while connections are open. */
+export class Registry {
+  readonly #byName = new Map<string, Registration>()
+  readonly #services: ServiceFingerprint[] = []
+
+  get services(): readonly ServiceFingerprint[] {
+    return this.#services
+  }
+
+  find(name: string): Registration | undefined {
+    return this.#byName.get(name)
+  }
+
+  add(method: AnyMethod, handler: Handler): void {
+    if (typeof handler !== 'function') throw failure('misuse', `the handler of ${method.name} is not a function`)
+    if (this.#byName.has(method.name)) throw failure('name-taken', `${method.name} has a handler already`)
+    this.#byName.set(method.name, { method, handler })
+  }
+
+  addService<M extends Methods>(service: Service<M>, handlers: ServiceHandlers<M>): void {
+    const { name, fingerprint } = serviceFacts(service)
+    const entries = Object.entries<AnyMethod>(service)
+    const missing = entries.find(([short]) => typeof handlers[short] !== 'function')
+    if (missing !== undefined) throw failure('misuse', `the service ${name} has no handler for ${missing[0]}`)
+    for (const [short, method] of entries) {
+      const handler = handlers[short] as Handler
+      this.add(method, handler.bind(handlers))
+    }
+    this.#services.push({ name, fingerprint })
+  }
+}

@@ -1,0 +1,71 @@
+import { type Metrics, snapshot } from '../base/counters.js'
+import { failure } from '../base/errors.js'
+import { Acceptor } from '../connection/acceptor.js'
+import { createEnvironment, type Environment } from '../connection/environment.js'
+import { type CloseOptions, closeRules, peerIdOf, type ServerOptions, serverRules } from './options.js'
+import { Registry } from './registry.js'
+import type { ServerCall } from './server-call.js'
+import { looseMethod, type Methods, type Service, type ServiceHandlers } from './service.js'
+import { type Session, SessionMaker } from './session.js'
+
+/** Serves methods at one or more addresses. Handlers and services can be added while it listens. */
+export class Server {
+  readonly #environment: Environment
+  readonly #registry = new Registry()
+  readonly #sessions: SessionMaker
+  readonly #acceptor: Acceptor
+  #closing: Promise<void> | null = null
+
+  constructor(options: ServerOptions = {}) {
+    const parsed = serverRules.parse(options, '')
+    this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
+    const nothing = (): void => {}
+    this.#sessions = new SessionMaker(this.#environment, this.#registry, { onLeaving: nothing, onRoom: nothing, onGone: nothing })
+    this.#acceptor = new Acceptor(parsed.socket, this.#environment, this.#sessions, () => this.#registry.services)
+  }
+
+  /** Serves calls of this name: msgpack both ways. What the handler returns, or resolves with, is the answer. */
+  handle(name: string, handler: (request: unknown, call: ServerCall) => unknown): void {
+    this.#registry.add(looseMethod(name, 'unary'), handler)
+  }
+
+  /** Serves messages of this name that have no answer. */
+  receive(name: string, handler: (message: unknown, call: ServerCall) => unknown): void {
+    this.#registry.add(looseMethod(name, 'oneWay'), handler)
+  }
+
+  /** Serves every method of a contract. */
+  implement<M extends Methods>(service: Service<M>, handlers: ServiceHandlers<M>): void {
+    this.#registry.addService(service, handlers)
+  }
+
+  /** Listens at `tcp://host:port` or `unix:/path`. Port 0 lets the system choose; the answer has the choice. */
+  async listen(address: string): Promise<{ readonly address: string }> {
+    if (this.#closing !== null) throw failure('closed', 'the server is closed')
+    return { address: await this.#acceptor.listen(address) }
+  }
+
+  info(): { readonly connections: readonly ReturnType<Session['info']>[]; readonly buffers: ReturnType<Environment['ledger']['facts']> } {
+    return {
+      connections: this.#sessions.all().map((session) => session.info()),
+      buffers: this.#environment.ledger.facts(),
+    }
+  }
+
+  metrics(): Metrics {
+    return snapshot(this.#environment.counters)
+  }
+
+  /** Accepts nothing new, lets running handlers end within `graceMs` (10 s), then closes every connection. */
+  close(options: CloseOptions = {}): Promise<void> {
+    const { graceMs } = closeRules.parse(options, 'close')
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const listening = this.#acceptor.close(failure('closed', 'the server is closing'))
+    await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
+    await listening
+  }
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { failure } from '../base/errors.js'
+import type { Codec } from '../codec/codec.js'
+import { msgpack } from '../codec/msgpack.js'
+import type { ServerCall } from './server-call.js'
+import type { CallOptions, SendOptions } from './options.js'
+
+/** How a method is called. Streams join here when they are built. */
+export type MethodKind = 'unary' | 'oneWay'
+
+/** One method of a contract: its shape, and how its values become bytes. */
+export interface Method<Request, Response, Kind extends MethodKind = MethodKind> {
+  readonly kind: Kind
+  /** `service.method`; a method that no service has taken yet has no name. */
+  readonly name: string
+  readonly request: Codec<Request>
+  readonly response: Codec<Response>
+  /** The contract it belongs to; null for a loose method. */
+  readonly service: ServiceFacts | null
+  /** Small and unique in this process: finds a method's number on a connection without hashing. */
+  readonly index: number
+}
+
+export interface MethodCodecs<Request, Response> {
+  readonly request?: Codec<Request>
+  readonly response?: Codec<Response>
+}
+
+/** One request, one answer. msgpack where no codec is given. */
+export function unary<Request, Response>(codecs: MethodCodecs<Request, Response> = {}): Method<Request, Response, 'unary'> {
+  return makeMethod('unary', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+}
+
+/** A message without an answer. */
+export function oneWay<Request>(codecs: { readonly request?: Codec<Request> } = {}): Method<Request, void, 'oneWay'> {
+  return makeMethod('oneWay', '', codecs.request ?? msgpack(), NO_RESPONSE)
+}
+
+const NO_RESPONSE: Codec<void> = {
+  name: 'raw',
+  schema: 'none',
+  encode: () => {},
+  decode: () => {},
+}
+
+let methodCount = 0
+
+function makeMethod<Request, Response, Kind extends MethodKind>(
+  kind: Kind,
+  name: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+  service: ServiceFacts | null = null,
+): Method<Request, Response, Kind> {
+  methodCount += 1
+  return { kind, name, request, response, service, index: methodCount }
+}
+
+/** Any method: a codec both reads and writes its type, so that no narrower type contains them all. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type AnyMethod = Method<any, any>
+
+/** The methods of a contract by their short names. */
+export type Methods = Readonly<Record<string, AnyMethod>>
+
+const SERVICE = Symbol('alys.service')
+
+export interface ServiceFacts {
+  readonly name: string
+  /** 8 bytes in hex: equal on both sides when names, shapes and codecs are. */
+  readonly fingerprint: string
+}
+
+/** A contract: its methods, under their names. Make it with `defineService`. */
+export type Service<M extends Methods = Methods> = M & { readonly [SERVICE]: ServiceFacts }
+
+const NAME = /^[\w./-]{1,128}$/
+
+/** Method and service names as they may travel. Throws `name-malformed`. */
+export function checkName(name: string): string {
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw failure('name-malformed', `the name '${String(name).slice(0, 64)}' does not match ${NAME.source}`)
+  }
+  return name
+}
+
+export function defineService<const M extends Methods>(name: string, methods: M): Service<M> {
+  checkName(name)
+  const lines = Object.entries(methods).map(([short, { kind, request, response }]) => {
+    return `${short} ${kind} ${request.name}:${request.schema} ${response.name}:${response.schema}`
+  })
+  const fingerprint = createHash('sha256').update([name, ...lines.sort()].join('\n')).digest('hex').slice(0, 16)
+  const facts: ServiceFacts = { name, fingerprint }
+  const named = Object.entries(methods).map(([short, { kind, request, response }]) => {
+    return [short, makeMethod(kind, checkName(`${name}.${short}`), request, response, facts)] as const
+  })
+  return Object.freeze({ ...Object.fromEntries(named), [SERVICE]: facts }) as unknown as Service<M>
+}
+
+export function serviceFacts(service: Service): ServiceFacts {
+  return service[SERVICE]
+}
+
+/** A method without a contract: whatever msgpack carries, both ways. */
+export function looseMethod<Kind extends MethodKind>(name: string, kind: Kind): Method<unknown, unknown, Kind> {
+  return makeMethod(kind, checkName(name), msgpack<unknown>(), msgpack<unknown>())
+}
+
+/** What `client.use` gives: every method of the contract as a function. */
+export type ServiceClient<M extends Methods> = {
+  readonly [K in keyof M]: M[K] extends Method<infer Request, infer Response, infer Kind>
+    ? Kind extends 'unary'
+      ? (request: Request, options?: CallOptions) => Promise<Response>
+      : (message: Request, options?: SendOptions) => Promise<void>
+    : never
+}
+
+/** What `server.implement` takes: every method of the contract, as the user writes it. */
+export type ServiceHandlers<M extends Methods> = {
+  readonly [K in keyof M]: M[K] extends Method<infer Request, infer Response, infer Kind>
+    ? Kind extends 'unary'
+      ? (request: Request, call: ServerCall) => Response | PromiseLike<Response>
+      : (message: Request, call: ServerCall) => void | PromiseLike<void>
+    : never
+}

@@ -1,0 +1,185 @@
+import { failure, type StatusCode, type TransportError } from '../base/errors.js'
+import { WheelTimer } from '../base/timer-wheel.js'
+import type { Connection, ConnectionFacts, ConnectionOwner } from '../connection/connection.js'
+import type { Environment } from '../connection/environment.js'
+import type { Agreement } from '../connection/hello.js'
+import type { InboundMessage, Receiver } from '../connection/inbound.js'
+import { remoteError } from '../connection/remote-error.js'
+import { Caller } from './caller.js'
+import { Dispatcher } from './dispatcher.js'
+import type { Registry } from './registry.js'
+
+export interface SessionOwner {
+  /** The peer takes no new calls on this connection. */
+  onLeaving(session: Session): void
+  /** Messages of a turn were handled, or the socket has room: what waited may go on. */
+  onRoom(): void
+  /** The last call. */
+  onGone(session: Session): void
+}
+
+/** Makes a session of every connection that gets ready. */
+export class SessionMaker implements ConnectionOwner {
+  readonly #environment: Environment
+  readonly #registry: Registry
+  readonly #owner: SessionOwner
+  readonly #sessions = new Map<Connection, Session>()
+
+  constructor(environment: Environment, registry: Registry, owner: SessionOwner) {
+    this.#environment = environment
+    this.#registry = registry
+    this.#owner = owner
+  }
+
+  /** The session on a ready connection. */
+  of(connection: Connection): Session {
+    const session = this.#sessions.get(connection)
+    if (session === undefined) throw failure('connection-lost', 'the connection was lost as soon as it was ready')
+    return session
+  }
+
+  /** Sessions whose connection is not gone. */
+  all(): Session[] {
+    return [...this.#sessions.values()]
+  }
+
+  onReady(connection: Connection, agreement: Agreement): Session {
+    const session = new Session(connection, agreement, this.#environment, this.#registry, this.#owner)
+    this.#sessions.set(connection, session)
+    return session
+  }
+
+  onGone(connection: Connection): void {
+    const session = this.#sessions.get(connection)
+    if (session === undefined) return
+    this.#sessions.delete(connection)
+    session.onGone()
+    this.#owner.onGone(session)
+  }
+}
+
+/** A ready connection with the calls of both directions on it. Wires them, and knows when all of them are done. */
+export class Session implements Receiver {
+  readonly connection: Connection
+  readonly agreement: Agreement
+  readonly caller: Caller
+  readonly #dispatcher: Dispatcher
+  readonly #environment: Environment
+  readonly #owner: SessionOwner
+  readonly #grace: WheelTimer
+  readonly #gone: Promise<void>
+  #setGone: () => void = () => {}
+  #leaving = false
+  #closing = false
+
+  constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry, owner: SessionOwner) {
+    this.connection = connection
+    this.agreement = agreement
+    this.#environment = environment
+    this.#owner = owner
+    this.caller = new Caller(connection, agreement, environment)
+    this.#dispatcher = new Dispatcher(connection, agreement, environment, registry, () => this.#endWhenDone())
+    this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
+    this.#gone = new Promise((resolve) => {
+      this.#setGone = resolve
+    })
+  }
+
+  get inFlight(): number {
+    return this.caller.open
+  }
+
+  get activity(): number {
+    return this.caller.lastId
+  }
+
+  get usable(): boolean {
+    return !this.#leaving && !this.#closing && this.connection.state === 'ready'
+  }
+
+  info(): ConnectionFacts & { readonly openCalls: number; readonly runningHandlers: number } {
+    return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#dispatcher.open }
+  }
+
+  /** Of the pool: nobody needs it any more. */
+  retire(): void {
+    void this.close(RETIRE_GRACE_MS)
+  }
+
+  /** Begins nothing new, lets what is open end within `graceMs`, then closes. Resolves when it is gone. */
+  close(graceMs: number): Promise<void> {
+    if (!this.#closing && this.connection.state !== 'closed') {
+      this.#closing = true
+      this.connection.leave(this.#dispatcher.leave())
+      this.#environment.wheel.arm(this.#grace, graceMs)
+      this.#endWhenDone()
+    }
+    return this.#gone
+  }
+
+  /** Of `openSession`: the channel is gone. */
+  onGone(): void {
+    this.#environment.wheel.disarm(this.#grace)
+    this.#setGone()
+  }
+
+  onMethod(number: number, name: string): void {
+    this.#dispatcher.onMethod(number, name)
+  }
+
+  onCall(message: InboundMessage): void {
+    this.#dispatcher.onCall(message)
+  }
+
+  onAnswer(message: InboundMessage): void {
+    this.caller.onAnswer(message)
+  }
+
+  onError(id: number, code: StatusCode, fault: Parameters<Receiver['onError']>[2]): void {
+    this.caller.onError(id, remoteError(code, fault))
+  }
+
+  onOneWay(message: InboundMessage): void {
+    this.#dispatcher.onOneWay(message)
+  }
+
+  onCancel(id: number, code: StatusCode): void {
+    this.#dispatcher.onCancel(id, code)
+  }
+
+  onGoAway(lastAcceptedId: number, error: TransportError): void {
+    this.#leaving = true
+    this.#owner.onLeaving(this)
+    this.caller.onGoAway(lastAcceptedId, error)
+    this.#endWhenDone()
+  }
+
+  onTurnEnd(): void {
+    this.#dispatcher.onTurnEnd()
+    this.#owner.onRoom()
+    this.#endWhenDone()
+  }
+
+  onDrained(): void {
+    this.#owner.onRoom()
+  }
+
+  onClosed(error: TransportError, handedBytes: number): void {
+    this.#leaving = true
+    this.#owner.onLeaving(this)
+    this.caller.onClosed(error, handedBytes)
+    this.#dispatcher.onClosed(error)
+  }
+
+  #endWhenDone(): void {
+    if (!this.#closing || this.caller.waiting > 0 || this.#dispatcher.open > 0) return
+    this.connection.end(closedError())
+  }
+}
+
+/** A connection that left the pool has open calls only where the peer is leaving, which ends them in its own grace. */
+const RETIRE_GRACE_MS = 10_000
+
+function closedError(): TransportError {
+  return failure('closed', 'the connection was closed')
+}

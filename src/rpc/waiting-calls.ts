@@ -1,0 +1,73 @@
+import { failure, type TransportError } from '../base/errors.js'
+import type { Environment } from '../connection/environment.js'
+import { Ring } from '../memory/ring.js'
+import { expired } from './caller.js'
+import { DeadlineWatch } from './deadline.js'
+import type { Session } from './session.js'
+
+/** A call, or anything else, that needs a connection. */
+export interface Waiter {
+  readonly settled: boolean
+  readonly deadline: number
+  readonly timeoutMs: number
+  fail(error: TransportError): void
+}
+
+export interface WaitingCall {
+  readonly waiter: Waiter
+  /** Puts it on a connection. */
+  readonly start: (session: Session) => void
+}
+
+/** Calls that wait for a connection, in order, `limits.maxQueuedCalls` of them at most. None of them was processed. */
+export class WaitingCalls {
+  readonly #limit: number
+  readonly #counters: Environment['counters']
+  readonly #ring = new Ring<WaitingCall>()
+  readonly #deadlines: DeadlineWatch
+
+  constructor({ clock, wheel, limits, counters }: Environment) {
+    this.#limit = limits.maxQueuedCalls
+    this.#counters = counters
+    this.#deadlines = new DeadlineWatch(clock, wheel, (now) => this.#expire(now))
+  }
+
+  get length(): number {
+    return this.#ring.length
+  }
+
+  /** Queues the call, or settles it when the queue is full. */
+  add(waiting: WaitingCall): void {
+    if (this.#ring.length >= this.#limit) {
+      this.#counters.failed('queue-full')
+      waiting.waiter.fail(failure('queue-full', `${this.#limit} calls wait for a connection already`))
+      return
+    }
+    this.#ring.push(waiting)
+    this.#deadlines.note(waiting.waiter.deadline)
+  }
+
+  /** The oldest call that still waits. */
+  next(): WaitingCall | undefined {
+    for (let waiting = this.#ring.shift(); waiting !== undefined; waiting = this.#ring.shift()) {
+      if (this.#ring.length === 0) this.#deadlines.stop()
+      if (!waiting.waiter.settled) return waiting
+    }
+    return undefined
+  }
+
+  /** Settles all of them. */
+  failAll(error: TransportError): void {
+    for (let waiting = this.next(); waiting !== undefined; waiting = this.next()) waiting.waiter.fail(error)
+  }
+
+  #expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    this.#ring.forEach(({ waiter }) => {
+      if (waiter.settled) return
+      if (waiter.deadline > now) next = Math.min(next, waiter.deadline)
+      else waiter.fail(expired(waiter.timeoutMs, 'no'))
+    })
+    return next
+  }
+}

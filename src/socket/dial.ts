@@ -1,0 +1,84 @@
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import { failure, type TransportError } from '../base/errors.js'
+import { type Address, formatAddress } from './address.js'
+import type { ByteChannel, ChannelFacts } from './channel.js'
+import type { SocketOptions } from './options.js'
+import { SocketChannel } from './socket-channel.js'
+import { tuneBuffers } from './tuning.js'
+
+/**
+ * Connects to an address. Settles once: with a channel, or with a coded error. Aborting the signal ends the attempt
+ * at whatever stage it is, with the signal's reason; the caller puts its time limit there, because it covers more
+ * than this.
+ */
+export function dial(address: Address, options: SocketOptions, signal: AbortSignal): Promise<ByteChannel> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason)
+      return
+    }
+    const channel = new SocketChannel()
+    // Half open: the peer's end must not stop us from sending what is still to be sent.
+    const socket = new Socket({ onread: channel.onread, allowHalfOpen: true } as SocketConstructorOpts)
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      socket.off('error', onError)
+      socket.off('connect', onConnect)
+    }
+    const onAbort = (): void => {
+      settle()
+      socket.on('error', () => {
+        // The attempt was given up; what becomes of it interests nobody.
+      })
+      socket.destroy()
+      reject(signal.reason)
+    }
+    const onError = (error: NodeJS.ErrnoException): void => {
+      settle()
+      socket.destroy()
+      reject(dialFailure(address, error))
+    }
+    const onConnect = (): void => {
+      settle()
+      channel.attach(socket, channelFacts(socket, address, options, true))
+      resolve(channel)
+    }
+    signal.addEventListener('abort', onAbort)
+    socket.once('error', onError)
+    socket.once('connect', onConnect)
+    if (address.kind === 'unix') socket.connect({ path: address.path })
+    else {
+      socket.connect({ host: address.host, port: address.port, noDelay: options.noDelay, ...keepAlive(options) })
+    }
+  })
+}
+
+export function keepAlive(options: SocketOptions): { keepAlive: boolean; keepAliveInitialDelay: number } {
+  return { keepAlive: options.keepAliveMs > 0, keepAliveInitialDelay: options.keepAliveMs }
+}
+
+/** What is in force on a connected socket. */
+export function channelFacts(socket: Socket, address: Address, options: SocketOptions, reusedReads: boolean): ChannelFacts {
+  const tcp = address.kind === 'tcp'
+  return {
+    kind: address.kind,
+    local: tcp ? endpoint(socket.localAddress, socket.localPort) : formatAddress(address),
+    remote: tcp ? endpoint(socket.remoteAddress, socket.remotePort) : formatAddress(address),
+    remoteHost: tcp ? (socket.remoteAddress ?? '') : formatAddress(address),
+    noDelay: tcp && options.noDelay,
+    keepAliveMs: tcp ? options.keepAliveMs : 0,
+    ...tuneBuffers(socket, options),
+    reusedReads,
+  }
+}
+
+function endpoint(host: string | undefined, port: number | undefined): string {
+  return formatAddress({ kind: 'tcp', host: host ?? '', port: port ?? 0 })
+}
+
+function dialFailure(address: Address, cause: NodeJS.ErrnoException): TransportError {
+  const where = formatAddress(address)
+  const details = { address: where, systemCode: cause.code }
+  if (cause.code === 'ECONNREFUSED') return failure('connect-refused', `nobody listens at ${where}`, { cause, details })
+  return failure('connect-failed', `cannot connect to ${where}: ${cause.code ?? cause.message}`, { cause, details })
+}

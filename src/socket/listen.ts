@@ -1,0 +1,69 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { failure } from '../base/errors.js'
+import { type Address, formatAddress } from './address.js'
+import type { ByteChannel } from './channel.js'
+import { channelFacts, keepAlive } from './dial.js'
+import type { SocketOptions } from './options.js'
+import { rewrap } from './reused-read.js'
+import { SocketChannel } from './socket-channel.js'
+
+/** A listening address. Closing it leaves accepted channels alone: they belong to whoever accepted them. */
+export interface Listener {
+  /** With the port that the system chose, if port 0 was asked for. */
+  readonly address: Address
+  /** Resolves when the address is free again. */
+  close(): Promise<void>
+}
+
+/** Listens. Each accepted connection is handed over as a channel that the callee owns. */
+export function listen(address: Address, options: SocketOptions, onChannel: (channel: ByteChannel) => void): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({
+      allowHalfOpen: true,
+      // Nothing is read until the handle has moved to a socket that reads our way.
+      pauseOnConnect: true,
+      noDelay: options.noDelay,
+      ...keepAlive(options),
+    })
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenFailure(address, cause)))
+    server.on('connection', (socket) => {
+      // A peer that is gone already has no address any more.
+      if (address.kind === 'tcp' && socket.remoteAddress === undefined) socket.destroy()
+      else onChannel(adopt(socket, address, options))
+    })
+    const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+    server.listen({ ...where, backlog: options.backlog }, () => resolve(new BoundListener(server, address)))
+  })
+}
+
+class BoundListener implements Listener {
+  readonly address: Address
+  readonly #server: Server
+
+  constructor(server: Server, asked: Address) {
+    this.#server = server
+    const bound = server.address()
+    this.address = asked.kind === 'tcp' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
+    // Past this point errors concern single connections (EMFILE and the like): the listener goes on.
+    server.on('error', () => {})
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()))
+  }
+}
+
+function adopt(accepted: Socket, address: Address, options: SocketOptions): ByteChannel {
+  const channel = new SocketChannel()
+  const rewrapped = rewrap(accepted, channel.onread)
+  const socket = rewrapped ?? accepted
+  channel.attach(socket, channelFacts(socket, address, options, rewrapped !== null))
+  return channel
+}
+
+function listenFailure(address: Address, cause: NodeJS.ErrnoException): Error {
+  const where = formatAddress(address)
+  const details = { address: where, systemCode: cause.code }
+  if (cause.code === 'EADDRINUSE') return failure('address-in-use', `somebody listens at ${where} already`, { cause, details })
+  return failure('listen-failed', `cannot listen at ${where}: ${cause.code ?? cause.message}`, { cause, details })
+}

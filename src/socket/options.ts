@@ -1,0 +1,20 @@
+import { flag, group, integer, type OutputOf, optional } from '../base/options.js'
+
+const MIN_KERNEL_BUFFER_BYTES = 4096
+const MAX_KERNEL_BUFFER_BYTES = 1 << 30
+
+export const socketRules = group({
+  /** Small writes leave at once. Frames are batched already, so Nagle's algorithm would only add delay. */
+  noDelay: flag(true),
+  /** Idle time before the first keepalive probe; 0 turns probes off. */
+  keepAliveMs: integer(30_000, 0, 7_200_000),
+  /** SO_SNDBUF and SO_RCVBUF. Left out, the kernel tunes them by itself, which a fixed value switches off. */
+  sendBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),
+  receiveBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),
+  /** DNS, TCP and HELLO together. */
+  connectTimeoutMs: integer(5_000, 1, 300_000),
+  /** Connections the kernel completes before we accept them. */
+  backlog: integer(511, 1, 65_535),
+})
+
+export type SocketOptions = OutputOf<typeof socketRules>
