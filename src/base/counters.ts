@@ -8,6 +8,7 @@ import { REASONS, type Reason } from './errors.js'
 export class Counters {
   connectionsOpened = 0
   connectionsClosed = 0
+  acceptsFailed = 0
   dialsStarted = 0
   callsStarted = 0
   callsSucceeded = 0

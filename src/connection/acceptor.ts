@@ -35,7 +35,13 @@ export class Acceptor {
 
   /** Listens, and returns the address with the port that the system chose. */
   async listen(address: string): Promise<string> {
-    const listener = await listen(parseAddress(address), this.#options, (channel) => this.#accept(channel))
+    const { counters } = this.#environment
+    const listener = await listen(parseAddress(address), this.#options, {
+      onChannel: (channel) => this.#accept(channel),
+      onAcceptFailed: () => {
+        counters.acceptsFailed += 1
+      },
+    })
     this.#listeners.push(listener)
     return formatAddress(listener.address)
   }

@@ -15,8 +15,14 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** Listens. Each accepted connection is handed over as a channel that the callee owns. */
-export function listen(address: Address, options: SocketOptions, onChannel: (channel: ByteChannel) => void): Promise<Listener> {
+export interface ListenCallbacks {
+  /** A connection was accepted. The callee owns the channel, and sets its receiver before it returns. */
+  readonly onChannel: (channel: ByteChannel) => void
+  /** Accepting one connection failed; the listener goes on. */
+  readonly onAcceptFailed: (error: Error) => void
+}
+
+export function listen(address: Address, options: SocketOptions, callbacks: ListenCallbacks): Promise<Listener> {
   return new Promise((resolve, reject) => {
     const server = createServer({
       allowHalfOpen: true,
@@ -29,10 +35,13 @@ export function listen(address: Address, options: SocketOptions, onChannel: (cha
     server.on('connection', (socket) => {
       // A peer that is gone already has no address any more.
       if (address.kind === 'tcp' && socket.remoteAddress === undefined) socket.destroy()
-      else onChannel(adopt(socket, address, options))
+      else callbacks.onChannel(adopt(socket, address, options))
     })
     const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
-    server.listen({ ...where, backlog: options.backlog }, () => resolve(new BoundListener(server, address)))
+    server.listen({ ...where, backlog: options.backlog }, () => {
+      server.on('error', callbacks.onAcceptFailed)
+      resolve(new BoundListener(server, address))
+    })
   })
 }
 
@@ -44,8 +53,6 @@ class BoundListener implements Listener {
     this.#server = server
     const bound = server.address()
     this.address = asked.kind === 'tcp' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
-    // Past this point errors concern single connections (EMFILE and the like): the listener goes on.
-    server.on('error', () => {})
   }
 
   close(): Promise<void> {
