@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js'
 import { Counters } from '../base/counters.js'
 import type { Random } from '../base/random.js'
 import { TimerWheel } from '../base/timer-wheel.js'
+import { Turns } from '../base/turns.js'
 import { BufferPool } from '../memory/buffer-pool.js'
 import { Ledger } from '../memory/ledger.js'
 import type { Limits } from './limits.js'
@@ -19,6 +20,7 @@ export interface Environment {
   readonly clock: Clock
   readonly random: Random
   readonly wheel: TimerWheel
+  readonly turns: Turns
   readonly counters: Counters
   readonly ledger: Ledger
   readonly chunks: BufferPool
@@ -44,6 +46,7 @@ export function createEnvironment(parts: EnvironmentParts): Environment {
   return {
     ...parts,
     wheel: new TimerWheel(parts.clock),
+    turns: new Turns(parts.clock),
     counters: new Counters(),
     ledger,
     chunks: new BufferPool(ledger, CHUNK_BYTES, IDLE_CHUNKS),

@@ -57,7 +57,7 @@ export class WriteLoop {
   readonly #environment: Environment
   readonly #open = new Ring<Segment>()
   readonly #policy: CompressionPolicy | null
-  readonly #endOfTurn: () => void
+  readonly #endOfTurn: (now: number) => void
   readonly #delay: WheelTimer | null
   readonly #stall: WheelTimer
   #compressing = false
@@ -86,7 +86,7 @@ export class WriteLoop {
       this.#scheduled = false
       this.flush()
     }
-    this.#delay = environment.batch.maxDelayMs > 0 ? new WheelTimer(this.#endOfTurn) : null
+    this.#delay = environment.batch.maxDelayMs > 0 ? new WheelTimer(() => this.#endOfTurn(environment.clock.now())) : null
     this.#stall = new WheelTimer(() => this.#owner.onStalled())
   }
 
@@ -268,7 +268,7 @@ export class WriteLoop {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
     if (this.#delay !== null) this.#environment.wheel.arm(this.#delay, this.#environment.batch.maxDelayMs)
-    else this.#environment.clock.endOfTurn(this.#endOfTurn)
+    else this.#environment.turns.whenEnds(this.#endOfTurn)
   }
 
   #adapt(bytes: number): void {

@@ -26,13 +26,13 @@ export class Caller {
   #abandoned = 0
 
   constructor(connection: Connection, agreement: Agreement, environment: Environment) {
-    const { clock, wheel, limits } = environment
+    const { limits } = environment
     this.#connection = connection
     this.#environment = environment
     this.#agreement = agreement
     this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
     this.#table = new ExchangeTable(this.#limit)
-    this.#deadlines = new DeadlineWatch(clock, wheel, (now) => this.#expire(now))
+    this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
   /** Calls whose handler has not settled, those that were given up included. */
@@ -75,7 +75,7 @@ export class Caller {
       return
     }
     pending.endPosition = writes.endPosition
-    this.#deadlines.note(pending.deadline)
+    this.#deadlines.noteTimeout(pending.timeoutMs)
   }
 
   /** Queues a one-way message. Throws what is wrong with the value. */
@@ -186,7 +186,7 @@ export class Caller {
     let next = Number.POSITIVE_INFINITY
     this.#table.forEach((pending) => {
       if (pending.settled) return
-      if (pending.deadline > now) next = Math.min(next, pending.deadline)
+      if (pending.expiresAt > now) next = Math.min(next, pending.expiresAt)
       else this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
     })
     return next

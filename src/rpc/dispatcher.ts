@@ -45,14 +45,14 @@ export class Dispatcher {
 
   /** `onSettled` is told each time that a handler which took its time has settled. */
   constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry, onSettled: () => void) {
-    const { clock, wheel, limits } = environment
+    const { clock, limits } = environment
     this.#connection = connection
     this.#environment = environment
     this.#methods = new IntroducedMethods(registry, agreement, limits.maxMethods)
     this.#peer = { id: agreement.peerId, address: connection.info().remote }
     this.#onSettled = onSettled
     this.#running = new ExchangeTable(limits.maxOpenCalls)
-    this.#deadlines = new DeadlineWatch(clock, wheel, (now) => this.#expire(now))
+    this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
     this.#cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock.now())
   }
 

@@ -68,12 +68,12 @@ export class Outbound implements SessionOwner {
 
   /** Makes a call on the best connection, or queues it until there is one. */
   call(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
-    const { counters, clock } = this.#environment
+    const { counters, turns } = this.#environment
     const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
     const lane = laneOf(options.priority)
     const metadata = this.#metadata(options.metadata)
     const promise = new Promise<unknown>(capture)
-    const pending = new PendingCall(method, clock.now() + timeoutMs, timeoutMs, counters, resolveNext, rejectNext)
+    const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
     counters.callsStarted += 1
     if (options.signal !== undefined && !watch(pending, options.signal)) return promise
     const session = this.#ready()
@@ -161,10 +161,9 @@ export class Outbound implements SessionOwner {
   /** Runs `start` on a connection as soon as there is one, within the default deadline. */
   #whenReady(start: (session: Session) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const deadline = this.#environment.clock.now() + this.#timeoutMs
       const waiter = {
         settled: false,
-        deadline,
+        expiresAt: this.#environment.clock.now() + this.#timeoutMs,
         timeoutMs: this.#timeoutMs,
         fail: (error: TransportError) => {
           waiter.settled = true

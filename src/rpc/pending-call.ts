@@ -1,6 +1,7 @@
 // Hot path: one of these per call.
 import type { Counters } from '../base/counters.js'
 import type { Processed, TransportError } from '../base/errors.js'
+import type { Turn } from '../base/turns.js'
 import type { Caller } from './caller.js'
 import type { AnyMethod } from './service.js'
 
@@ -10,8 +11,8 @@ import type { AnyMethod } from './service.js'
  */
 export class PendingCall {
   readonly method: AnyMethod
-  /** On the clock of the client. */
-  readonly deadline: number
+  /** The turn in which it was made; its time begins when that ends. */
+  readonly turn: Turn
   readonly timeoutMs: number
   settled = false
   /** Where the call is, once it is on a connection. */
@@ -27,18 +28,22 @@ export class PendingCall {
 
   constructor(
     method: AnyMethod,
-    deadline: number,
+    turn: Turn,
     timeoutMs: number,
     counters: Counters,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ) {
     this.method = method
-    this.deadline = deadline
+    this.turn = turn
     this.timeoutMs = timeoutMs
     this.#counters = counters
     this.#resolve = resolve
     this.#reject = reject
+  }
+
+  get expiresAt(): number {
+    return this.turn.endedAt + this.timeoutMs
   }
 
   succeed(value: unknown): void {

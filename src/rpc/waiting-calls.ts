@@ -8,7 +8,8 @@ import type { Session } from './session.js'
 /** A call, or anything else, that needs a connection. */
 export interface Waiter {
   readonly settled: boolean
-  readonly deadline: number
+  /** On the clock; Infinity while the turn in which it began goes on. */
+  readonly expiresAt: number
   readonly timeoutMs: number
   fail(error: TransportError): void
 }
@@ -26,10 +27,10 @@ export class WaitingCalls {
   readonly #ring = new Ring<WaitingCall>()
   readonly #deadlines: DeadlineWatch
 
-  constructor({ clock, wheel, limits, counters }: Environment) {
-    this.#limit = limits.maxQueuedCalls
-    this.#counters = counters
-    this.#deadlines = new DeadlineWatch(clock, wheel, (now) => this.#expire(now))
+  constructor(environment: Environment) {
+    this.#limit = environment.limits.maxQueuedCalls
+    this.#counters = environment.counters
+    this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
   get length(): number {
@@ -44,7 +45,7 @@ export class WaitingCalls {
       return
     }
     this.#ring.push(waiting)
-    this.#deadlines.note(waiting.waiter.deadline)
+    this.#deadlines.noteTimeout(waiting.waiter.timeoutMs)
   }
 
   /** The oldest call that still waits. */
@@ -65,7 +66,7 @@ export class WaitingCalls {
     let next = Number.POSITIVE_INFINITY
     this.#ring.forEach(({ waiter }) => {
       if (waiter.settled) return
-      if (waiter.deadline > now) next = Math.min(next, waiter.deadline)
+      if (waiter.expiresAt > now) next = Math.min(next, waiter.expiresAt)
       else waiter.fail(expired(waiter.timeoutMs, 'no'))
     })
     return next
