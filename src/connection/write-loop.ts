@@ -50,6 +50,11 @@ export class WriteLoop {
   readonly out: ByteWriter
   /** The largest frame `length` the peer accepts. */
   maxFrameBytes: number
+  /**
+   * A write within the turn as soon as this many messages are ready. Whoever knows how many calls are under way sets
+   * it to a part of them: written all at once, both sides would take turns waiting for each other.
+   */
+  flushMessages = Number.POSITIVE_INFINITY
   /** Bytes given to the socket since the beginning. */
   handedBytes = 0
   readonly #channel: ByteChannel
@@ -141,14 +146,16 @@ export class WriteLoop {
     const payloadBytes = openFrameBytes(out) - this.#payloadOffset
     if (this.#compressing && payloadBytes > this.#environment.compression.thresholdBytes) this.#compress(payloadBytes)
     if (openFrameBytes(out) - LENGTH_BYTES > this.maxFrameBytes) throw this.#tooLarge()
-    this.#ended(endFrame(out))
+    endFrame(out)
+    this.#ended()
   }
 
   /** A whole frame without payload rules: control frames. */
   control(kind: number, flags: number, aux: number, id: number, body?: Uint8Array): void {
     this.beginMessage(kind, flags, aux, id)
     if (body !== undefined) this.out.copy(body, 0, body.length)
-    this.#ended(endFrame(this.out))
+    endFrame(this.out)
+    this.#ended()
     this.#controlFrames += 1
     if (this.#blocked && this.#controlFrames > this.#environment.limits.maxQueuedControlFrames) this.#owner.onControlFlood()
   }
@@ -256,11 +263,12 @@ export class WriteLoop {
     for (let segment = this.#open.shift(); segment !== undefined; segment = this.#open.shift()) this.out.written(segment)
   }
 
-  #ended(size: number): void {
+  #ended(): void {
     const { counters, batch } = this.#environment
     counters.framesSent += 1
     this.#messages += 1
-    if (this.out.pendingBytes >= this.#flushBytes || this.#messages >= batch.maxMessages || size >= this.#flushBytes) this.flush()
+    const { pendingBytes } = this.out
+    if (pendingBytes >= this.#flushBytes || this.#messages >= this.flushMessages || this.#messages >= batch.maxMessages) this.flush()
     else this.#schedule()
   }
 

@@ -14,6 +14,9 @@ const NONE: Metadata = Object.freeze({})
 
 /** `u16 n`, then n bytes of entries: `u8 k, k bytes of key, u16 v, v bytes of value`. */
 export function encodeMetadata(metadata: Metadata, limits: MetadataLimits): Buffer {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw failure('metadata-malformed', 'metadata is an object of strings')
+  }
   const entries = Object.entries(metadata)
   if (entries.length > limits.metadataEntries) throw tooMany(entries.length, limits)
   const parts: Buffer[] = [Buffer.alloc(BLOCK_HEAD_BYTES)]

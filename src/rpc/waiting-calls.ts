@@ -1,4 +1,5 @@
 import { failure, type TransportError } from '../base/errors.js'
+import type { Turn, Turns } from '../base/turns.js'
 import type { Environment } from '../connection/environment.js'
 import { Ring } from '../memory/ring.js'
 import { expired } from './caller.js'
@@ -25,11 +26,15 @@ export class WaitingCalls {
   readonly #limit: number
   readonly #counters: Environment['counters']
   readonly #ring = new Ring<WaitingCall>()
+  readonly #turns: Turns
   readonly #deadlines: DeadlineWatch
+  /** The turn in which the queue was last searched for places to free. */
+  #sweptIn: Turn | null = null
 
   constructor(environment: Environment) {
     this.#limit = environment.limits.maxQueuedCalls
     this.#counters = environment.counters
+    this.#turns = environment.turns
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
@@ -39,6 +44,7 @@ export class WaitingCalls {
 
   /** Queues the call, or settles it when the queue is full. */
   add(waiting: WaitingCall): void {
+    if (this.#ring.length >= this.#limit) this.#makeRoom()
     if (this.#ring.length >= this.#limit) {
       this.#counters.failed('queue-full')
       waiting.waiter.fail(failure('queue-full', `${this.#limit} calls wait for a connection already`))
@@ -62,6 +68,21 @@ export class WaitingCalls {
     for (let waiting = this.next(); waiting !== undefined; waiting = this.next()) waiting.waiter.fail(error)
   }
 
+  /** Frees the places of calls that were given up. Once a turn: a full queue is not searched for every refusal. */
+  #makeRoom(): void {
+    const turn = this.#turns.current()
+    if (turn === this.#sweptIn) return
+    this.#sweptIn = turn
+    this.#sweep()
+  }
+
+  #sweep(): void {
+    for (let left = this.#ring.length; left > 0; left -= 1) {
+      const waiting = this.#ring.shift()
+      if (waiting !== undefined && !waiting.waiter.settled) this.#ring.push(waiting)
+    }
+  }
+
   #expire(now: number): number {
     let next = Number.POSITIVE_INFINITY
     this.#ring.forEach(({ waiter }) => {
@@ -69,6 +90,7 @@ export class WaitingCalls {
       if (waiter.expiresAt > now) next = Math.min(next, waiter.expiresAt)
       else waiter.fail(expired(waiter.timeoutMs, 'no'))
     })
+    this.#sweep()
     return next
   }
 }
