@@ -41,7 +41,13 @@ export function noKey(): Key {
 
 /** A number that is the same for equal keys and differs for most others: of the length and three characters. */
 export function keyTrace(length: number, first: number, middle: number, last: number): number {
-  return Math.imul(length, 0x01000193) + Math.imul(first, 0x9e3779b1) + Math.imul(middle, 0x85ebca77) + Math.imul(last, 0xc2b2ae3d) | 0
+  return (
+    (Math.imul(length, 0x01000193) +
+      Math.imul(first, 0x9e3779b1) +
+      Math.imul(middle, 0x85ebca77) +
+      Math.imul(last, 0xc2b2ae3d)) |
+    0
+  )
 }
 
 /** Names that reach the prototype of the object they are assigned to. They are refused in both directions. */

@@ -14,7 +14,10 @@ const SHORT_STRING_BYTES = 11
 /** A larger buffer is let go after its message: it would stay in memory until the next one. */
 const KEPT_BUFFER_BYTES = 128 * 1024
 
-const codeUnits: readonly number[][] = Array.from({ length: SHORT_STRING_BYTES + 1 }, (_, length) => new Array(length).fill(0))
+/** Where a short string is put together, by its length. */
+const codeUnits: readonly number[][] = Array.from({ length: SHORT_STRING_BYTES + 1 }, (_, length) => {
+  return new Array<number>(length).fill(0)
+})
 
 /**
  * Reads one msgpack value at a time from bytes that a stranger sent. Whatever they are, it returns a value or throws
@@ -125,7 +128,7 @@ export class MsgpackReader {
       case 0xc1:
         throw malformed('the byte 0xc1 means nothing')
       default:
-        throw failure('msgpack-extension', 'a msgpack extension other than the timestamp')
+        throw extension()
     }
   }
 
@@ -204,7 +207,7 @@ export class MsgpackReader {
 
   /** Counts a container of `values` values in at least `leastBytes` bytes, before anything is made for it. */
   #enter(values: number, leastBytes: number, levelsLeft: number): void {
-    if (levelsLeft === 0) throw failure('msgpack-depth', `msgpack nested deeper than ${this.#limits.msgpackDepth} levels`)
+    if (levelsLeft === 0) throw this.#tooDeep()
     this.#nodesLeft -= values
     if (this.#nodesLeft < 0) throw this.#tooManyNodes()
     if (leastBytes > this.#end - this.#position) throw cutShort()
@@ -284,7 +287,7 @@ export class MsgpackReader {
   #timestamp(length: number): Date {
     const start = this.#take(length + 1)
     const view = this.#view
-    if (view.getUint8(start) !== 0xff) throw failure('msgpack-extension', 'a msgpack extension other than the timestamp')
+    if (view.getUint8(start) !== 0xff) throw extension()
     let seconds = 0
     let nanoseconds = 0
     if (length === 4) {
@@ -304,6 +307,10 @@ export class MsgpackReader {
     return date
   }
 
+  #tooDeep(): TransportError {
+    return failure('msgpack-depth', `msgpack nested deeper than ${this.#limits.msgpackDepth} levels`)
+  }
+
   #tooManyNodes(): TransportError {
     return failure('msgpack-nodes', `more than ${this.#limits.msgpackNodes} values in one msgpack message`)
   }
@@ -312,6 +319,10 @@ export class MsgpackReader {
 function checked(key: string): string {
   if (isReserved(key)) throw failure('msgpack-key', `a msgpack map has the key ${key}`)
   return key
+}
+
+function extension(): TransportError {
+  return failure('msgpack-extension', 'a msgpack extension other than the timestamp')
 }
 
 function cutShort(): TransportError {

@@ -164,9 +164,9 @@ export class MsgpackWriter extends ValueWriter {
   #utf8(text: string): void {
     const start = this.at
     const guess = text.length < 32 ? 1 : text.length < 0x100 ? 2 : 3
-    const length = this.bytes.write(text, start + guess)
+    const length = this.target.write(text, start + guess)
     const head = length < 32 ? 1 : length < 0x100 ? 2 : 3
-    if (head !== guess) this.bytes.copyWithin(start + head, start + guess, start + guess + length)
+    if (head !== guess) this.target.copyWithin(start + head, start + guess, start + guess + length)
     this.#stringHead(length)
     this.at = start + head + length
   }
@@ -175,7 +175,7 @@ export class MsgpackWriter extends ValueWriter {
     const length = Buffer.byteLength(text)
     this.room(length + 5)
     this.#stringHead(length)
-    this.bytes.write(text, this.at)
+    this.target.write(text, this.at)
     this.at += length
   }
 
@@ -246,7 +246,6 @@ export class MsgpackWriter extends ValueWriter {
       this.#wideHead(length, 0xdc)
     }
     for (let index = 0; index < length; index += 1) {
-      if (this.pending !== null) this.settle()
       this.#value(array[index], level + 1)
     }
   }
@@ -274,7 +273,7 @@ export class MsgpackWriter extends ValueWriter {
     let count = 0
     // Counted while written: for a plain object this loop and the lookup in it cost less than Object.keys alone.
     for (const name in object) {
-      if (!Object.prototype.hasOwnProperty.call(object, name)) continue
+      if (!Object.hasOwn(object, name)) continue
       const value = object[name]
       if (value === undefined) continue
       this.#key(name)
@@ -294,7 +293,6 @@ export class MsgpackWriter extends ValueWriter {
       if (typeof key === 'string') {
         this.#key(key)
       } else if (typeof key === 'number') {
-        if (this.pending !== null) this.settle()
         this.room(HEAD_BYTES)
         this.#number(key)
       } else {
@@ -317,14 +315,13 @@ export class MsgpackWriter extends ValueWriter {
     this.room(wider)
     const at = this.start + offset
     const end = this.at
-    this.bytes.copyWithin(at + 1 + wider, at + 1, end)
+    this.target.copyWithin(at + 1 + wider, at + 1, end)
     this.at = at
     this.#wideHead(count, 0xde)
     this.at = end + wider
   }
 
   #key(name: string): void {
-    if (this.pending !== null) this.settle()
     this.room(KEYED_HEAD_BYTES)
     const guess = this.#lastKey.next
     if (guess.text === name) this.#knownKey(guess)
@@ -368,7 +365,7 @@ export class MsgpackWriter extends ValueWriter {
     const { length } = value
     this.room(5)
     this.#head(length, 0xc4)
-    this.content(value, true)
+    this.content(value)
   }
 
   #date(date: Date): void {

@@ -46,7 +46,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   readonly #channel: ByteChannel
   readonly #environment: Environment
   readonly #owner: ConnectionOwner
-  readonly #handshake: Handshake
+  /** Null once HELLO is done: an idle connection carries nothing it no longer needs. */
+  #handshake: Handshake | null
   readonly #timer: WheelTimer
   readonly #pings: TokenBucket
   readonly #strikes: TokenBucket
@@ -149,7 +150,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   fail(error: TransportError): void {
     if (this.#state === 'closed') return
     if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
-    if (this.#handshake.greeted) {
+    if (this.#handshake === null || this.#handshake.greeted) {
       const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
       this.writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
       this.#close(error)
@@ -198,7 +199,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#environment.counters.bytesReceived += length
     if (this.#state === 'closed') return
     let from = 0
-    if (!this.#handshake.greeted) {
+    if (this.#handshake !== null && !this.#handshake.greeted) {
       const took = this.#handshake.greet(bytes.subarray(0, length))
       if (typeof took !== 'number') {
         this.fail(took)
@@ -289,7 +290,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   #onHello(body: Buffer, more: boolean): boolean {
-    if (this.#agreement !== null) return this.#refuse(KIND.HELLO)
+    if (this.#handshake === null) return this.#refuse(KIND.HELLO)
     let agreement: Agreement | null
     try {
       agreement = this.#handshake.take(body, more)
@@ -299,6 +300,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     }
     if (agreement === null) return true
     this.#agreement = agreement
+    this.#handshake = null
     this.#environment.wheel.disarm(this.#timer)
     this.#advance('agreed')
     this.writes.maxFrameBytes = agreement.maxFrameBytes

@@ -2,6 +2,9 @@
 /** The smallest table; an idle connection has none at all. */
 const FIRST_CAPACITY = 16
 
+/** Shared by all tables without an entry. */
+const NO_IDS = new Uint32Array(0)
+
 /** What is known of an id that is offered by the peer. */
 export type Admission = 'admitted' | 'not-rising' | 'collision'
 
@@ -13,7 +16,7 @@ export type Admission = 'admitted' | 'not-rising' | 'collision'
  */
 export class ExchangeTable<T> {
   readonly #maxCapacity: number
-  #ids: Uint32Array = new Uint32Array(0)
+  #ids: Uint32Array = NO_IDS
   #entries: (T | undefined)[] = []
   #open = 0
   #lastId = 0

@@ -18,6 +18,9 @@ import type { AnyMethod, ServiceFacts } from './service.js'
 const LEAST_FLUSH_MESSAGES = 8
 const FLUSH_SHIFT = 2
 
+/** Shared by all connections without a call. */
+const NO_NUMBERS = new Uint16Array(0)
+
 /** The calls that this side makes on one connection. */
 export class Caller {
   readonly #connection: Connection
@@ -27,7 +30,7 @@ export class Caller {
   readonly #limit: number
   readonly #deadlines: DeadlineWatch
   /** Number of each method on this connection by its index, 0 where the peer does not know it yet. */
-  #numbers = new Uint16Array(0)
+  #numbers: Uint16Array = NO_NUMBERS
   #methodCount = 0
   /** Calls that were given up and whose handler has not settled. */
   #abandoned = 0

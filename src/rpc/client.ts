@@ -105,10 +105,23 @@ export class Client {
 
   #functionOf(method: AnyMethod): unknown {
     const outbound = this.#outbound
+    // Not `async`, which would cost a second promise per call; what is wrong with the options still comes as a rejection.
     if (method.kind === 'unary') {
-      return (request: unknown, options: CallOptions = NO_OPTIONS) => outbound.call(method, request, options)
+      return (request: unknown, options: CallOptions = NO_OPTIONS) => {
+        try {
+          return outbound.call(method, request, options)
+        } catch (error) {
+          return Promise.reject(error)
+        }
+      }
     }
-    return (message: unknown, options: SendOptions = NO_OPTIONS) => outbound.send(method, message, options)
+    return (message: unknown, options: SendOptions = NO_OPTIONS) => {
+      try {
+        return outbound.send(method, message, options)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
   }
 
   #method(name: string, kind: MethodKind): AnyMethod {

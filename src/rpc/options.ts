@@ -53,6 +53,12 @@ export function checkTimeout(timeoutMs: number): number {
   return Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS)
 }
 
+/** Throws `option-type` for what cannot be listened to. */
+export function checkSignal(signal: AbortSignal): void {
+  if (typeof signal === 'object' && signal !== null && typeof signal.addEventListener === 'function') return
+  throw failure('option-type', 'option signal must be an AbortSignal', { details: { option: 'signal' } })
+}
+
 /** A peer id as HELLO takes it. */
 const PEER_ID = /^[\x21-\x7e]{1,128}$/
 

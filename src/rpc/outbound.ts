@@ -7,7 +7,7 @@ import { Ring } from '../memory/ring.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import type { PoolOptions } from '../pool/options.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
-import { type CallOptions, checkTimeout, laneOf, type SendOptions } from './options.js'
+import { type CallOptions, checkSignal, checkTimeout, laneOf, type SendOptions } from './options.js'
 import { PendingCall } from './pending-call.js'
 import { Registry } from './registry.js'
 import type { AnyMethod } from './service.js'
@@ -72,6 +72,7 @@ export class Outbound implements SessionOwner {
     const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
     const lane = laneOf(options.priority)
     const metadata = this.#metadata(options.metadata)
+    if (options.signal !== undefined) checkSignal(options.signal)
     const promise = new Promise<unknown>(capture)
     const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
     counters.callsStarted += 1

@@ -26,7 +26,7 @@ export class Registry {
 
   add(method: AnyMethod, handler: Handler): void {
     if (typeof handler !== 'function') throw failure('misuse', `the handler of ${method.name} is not a function`)
-    if (this.#byName.has(method.name)) throw failure('name-taken', `${method.name} has a handler already`)
+    this.#checkFree(method)
     this.#byName.set(method.name, { method, handler })
   }
 
@@ -35,10 +35,16 @@ export class Registry {
     const entries = Object.entries<AnyMethod>(service)
     const missing = entries.find(([short]) => typeof handlers[short] !== 'function')
     if (missing !== undefined) throw failure('misuse', `the service ${name} has no handler for ${missing[0]}`)
+    // All or nothing: a service that is half there would answer for the other half that nobody handles it.
+    for (const [, method] of entries) this.#checkFree(method)
     for (const [short, method] of entries) {
       const handler = handlers[short] as Handler
       this.add(method, handler.bind(handlers))
     }
     this.#services.push({ name, fingerprint })
+  }
+
+  #checkFree({ name }: AnyMethod): void {
+    if (this.#byName.has(name)) throw failure('name-taken', `${name} has a handler already`)
   }
 }
