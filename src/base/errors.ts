@@ -65,7 +65,7 @@ export const REASONS = {
   'answer-unknown': ['INTERNAL', 'peer', 'An answer to a call that is not open.'],
   'too-many-cancels': ['RESOURCE_EXHAUSTED', 'peer', 'Cancels faster than `limits.cancelsPerSecond` after a burst of `limits.cancelBurst`.'],
   'too-many-pings': ['RESOURCE_EXHAUSTED', 'peer', 'Pings faster than `limits.pingsPerSecond` after a burst of `limits.pingBurst`.'],
-  'too-many-errors': ['RESOURCE_EXHAUSTED', 'peer', 'The peer caused more than `limits.errorBurst` errors in 10 s.'],
+  'too-many-errors': ['RESOURCE_EXHAUSTED', 'peer', 'The peer caused more than `limits.errorsPer10s` errors in 10 s.'],
   'too-many-control-frames': ['RESOURCE_EXHAUSTED', 'peer', 'More control frames wait for the socket than `limits.maxQueuedControlFrames`.'],
   'metadata-entries': ['RESOURCE_EXHAUSTED', 'user', 'More metadata entries than `limits.metadataEntries`.'],
   'metadata-bytes': ['RESOURCE_EXHAUSTED', 'user', 'More metadata bytes than `limits.metadataBytes`.'],

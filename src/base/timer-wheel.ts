@@ -106,8 +106,9 @@ export class TimerWheel {
     const now = Math.floor((this.#clock.now() - this.#origin) / TICK_MS)
     for (let due = this.#nextTick(); due <= now; due = this.#nextTick()) this.#advance(due)
     this.#tick = Math.max(this.#tick, now)
+    // A callback may have armed a timer, and with it the clock, that has fired since.
     const next = this.#nextTick()
-    if (next < this.#wakeTick) this.#sleepUntil(next)
+    if (next !== this.#wakeTick) this.#sleepUntil(next)
   }
 
   /**
@@ -153,7 +154,18 @@ export class TimerWheel {
       timer.armed = false
       this.#unlink(timer)
       this.#armed -= 1
+      this.#call(timer)
+    }
+  }
+
+  /** A callback that throws is the process's uncaught exception, and no other timer pays for it. */
+  #call(timer: WheelTimer): void {
+    try {
       timer.callback()
+    } catch (error) {
+      this.#clock.nextTurn(() => {
+        throw error
+      })
     }
   }
 

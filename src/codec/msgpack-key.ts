@@ -4,7 +4,9 @@
 export const LONGEST_KEY_BYTES = 31
 
 const SLOTS = 1024
-const NO_BYTES = Buffer.alloc(8, 0xc1)
+
+/** More bytes than any message has: what compares lengths first never takes it for a key. */
+const NEVER_BYTES = 0x3fff_ffff
 
 /**
  * A map key that was seen before, as text and as the bytes it has on the wire. `next` is the key that followed it
@@ -34,9 +36,9 @@ export class Key {
   }
 }
 
-/** Equal to no key: 0xc1 begins nothing in msgpack. */
+/** In the place of a key where there is none yet. Its text is empty, which no key in the table is. */
 export function noKey(): Key {
-  return new Key('', NO_BYTES, 8)
+  return new Key('', Buffer.alloc(8), NEVER_BYTES)
 }
 
 /** A number that is the same for equal keys and differs for most others: of the length and three characters. */

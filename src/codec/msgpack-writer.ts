@@ -324,7 +324,7 @@ export class MsgpackWriter extends ValueWriter {
   #key(name: string): void {
     this.room(KEYED_HEAD_BYTES)
     const guess = this.#lastKey.next
-    if (guess.text === name) this.#knownKey(guess)
+    if (guess.text === name && name !== '') this.#knownKey(guess)
     else this.#otherKey(name)
   }
 

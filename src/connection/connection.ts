@@ -16,6 +16,8 @@ import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
 import { remoteError } from './remote-error.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
 
+const MAX_U32 = 0xffff_ffff
+
 /** How long a closed connection waits for the peer to take our last bytes before it is cut. */
 const LINGER_MS = 1_000
 const ERROR_WINDOW_S = 10
@@ -130,7 +132,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   /** Ends a call of the peer with an error. */
   answerError(id: number, error: TransportError): void {
     if (this.#state === 'closed') return
-    const retryAfterMs = typeof error.details['retryAfterMs'] === 'number' ? error.details['retryAfterMs'] : 0
+    const retryAfterMs = u32(error.details['retryAfterMs'])
     const fault = { processed: error.processed, retryAfterMs, reason: error.reason ?? '', message: error.message }
     this.writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(fault))
   }
@@ -214,8 +216,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     return this.#state === 'closed' ? null : this.#reads.destination()
   }
 
-  onWritten(): void {
-    this.writes.onWritten()
+  onWritten(failed = false): void {
+    this.writes.onWritten(failed)
   }
 
   onEnd(): void {
@@ -227,7 +229,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   onClosed(error: TransportError | null): void {
     const why = error ?? failure('connection-lost', 'the connection was closed', { processed: 'maybe' })
-    if (this.#state !== 'closed') this.#close(why)
+    if (this.#state !== 'closed') this.#close(why, false)
     this.writes.dispose()
     this.#environment.wheel.disarm(this.#timer)
     this.#owner.onGone(this, this.#error ?? why)
@@ -361,11 +363,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     }
   }
 
-  /** Everything but the channel ends here, in this turn. */
-  #close(error: TransportError): void {
+  /** Everything but the channel ends here, in this turn. Without a channel nothing more is handed over. */
+  #close(error: TransportError, flush = true): void {
     this.#error = error
     this.#advance('end')
-    this.writes.flush()
+    if (flush) this.writes.flush()
     const { handedBytes } = this.writes
     this.writes.close()
     this.#reads.close()
@@ -378,4 +380,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (next === null) throw failure('misuse', `a connection that is ${this.#state} cannot ${event}`)
     this.#state = next
   }
+}
+
+/** A number of the user's as it can travel; what is none is 0. */
+function u32(value: unknown): number {
+  return typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), MAX_U32) : 0
 }

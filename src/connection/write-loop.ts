@@ -233,11 +233,11 @@ export class WriteLoop {
     else this.#policy?.handedOver(handed, this.#environment.clock.now())
   }
 
-  /** The oldest open write is done with. */
-  onWritten(): void {
+  /** The oldest open write is done with. A failed one makes no room: what waits was never handed over. */
+  onWritten(failed: boolean): void {
     const segment = this.#open.shift()
     if (segment !== undefined) this.out.written(segment)
-    if (this.#closed) return
+    if (this.#closed || failed) return
     // Progress: the peer took something.
     if (this.#blocked) this.#environment.wheel.arm(this.#stall, this.#environment.limits.writeStallMs)
     if (this.#open.length > 0) return

@@ -66,7 +66,7 @@ export class ByteWriter {
 
   /** Starts a record of which at least `headBytes` are about to be written. */
   open(headBytes: number): void {
-    if (this.position + headBytes > this.bytes.length) this.#nextChunk(0)
+    if (this.position + headBytes > this.bytes.length) this.#nextChunk()
     this.recordStart = this.position
     this.recordBytes = this.bytes
   }
@@ -167,11 +167,15 @@ export class ByteWriter {
     const start = this.recordStart
     const moved = this.position - start
     const from = this.bytes
+    // Before anything is touched, so that the owner can still truncate the record or go on with it.
+    if (moved + count > this.#pool.bufferBytes) {
+      throw new RangeError(`a record of ${moved + count} inline bytes does not fit a chunk`)
+    }
     this.position = start
     const chunk = this.#chunk
     // The old chunk must outlive the copy even when nothing else of it is waiting.
     if (chunk !== null) chunk.users += 1
-    this.#nextChunk(moved + count)
+    this.#nextChunk()
     from.copy(this.bytes, 0, start, start + moved)
     if (chunk !== null) this.#leave(chunk)
     this.copiedBytes += moved
@@ -180,10 +184,9 @@ export class ByteWriter {
     this.recordBytes = this.bytes
   }
 
-  #nextChunk(atLeast: number): void {
+  #nextChunk(): void {
     this.#seal()
     this.#dropChunk()
-    if (atLeast > this.#pool.bufferBytes) throw new RangeError(`a record of ${atLeast} inline bytes does not fit a chunk`)
     this.#chunk = new Chunk(this.#pool.acquire())
     this.bytes = this.#chunk.buffer
   }
@@ -192,6 +195,8 @@ export class ByteWriter {
     if (this.#chunk !== null) this.#leave(this.#chunk)
     this.#chunk = null
     this.bytes = NOTHING
+    this.recordBytes = NOTHING
+    this.recordStart = 0
     this.position = 0
     this.#sealed = 0
   }

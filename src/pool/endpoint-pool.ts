@@ -16,7 +16,16 @@ export interface Member {
 
 export interface EndpointPoolOwner<M extends Member> {
   onMember(member: M, pool: EndpointPool<M>): void
-  onDialFailed(error: TransportError): void
+  /** Returns whether to go on trying here. If not, `onGaveUp` follows. */
+  onDialFailed(error: TransportError, pool: EndpointPool<M>): boolean
+  /** A connection that was asked for will not come from here. */
+  onGaveUp(): void
+}
+
+/** What generic-pool gets in place of a connection that is no longer wanted: it cannot be told to forget a request. */
+class GivenUp {
+  readonly usable = true
+  retire(): void {}
 }
 
 /**
@@ -29,16 +38,18 @@ export interface EndpointPoolOwner<M extends Member> {
  * - its eviction runs on timers and a clock of its own: it is off, idle members are retired by `Pool` on our clock.
  */
 export class EndpointPool<M extends Member> {
-  readonly #pool: genericPool.Pool<M>
+  readonly #pool: genericPool.Pool<M | GivenUp>
   readonly #gate: DialGate
   readonly #owner: EndpointPoolOwner<M>
   #wanted = 0
+  /** Those of the wanted that are there. */
+  #joined = 0
   #closed = false
 
   constructor(dial: () => Promise<M>, parts: GateParts, options: PoolOptions, owner: EndpointPoolOwner<M>) {
     this.#owner = owner
     this.#gate = new DialGate(parts, options)
-    const factory: genericPool.Factory<M> = {
+    const factory: genericPool.Factory<M | GivenUp> = {
       create: () => this.#create(dial),
       destroy: (member) => {
         member.retire()
@@ -65,32 +76,49 @@ export class EndpointPool<M extends Member> {
     this.#wanted += 1
     // Refused only while generic-pool drains, which is never asked of it: a refusal would be a mistake of ours, and
     // surfaces as an unhandled rejection.
-    void this.#pool.acquire().then((member) => this.#owner.onMember(member, this))
+    void this.#pool.acquire().then((member) => this.#onAcquired(member))
   }
 
   /** A member is gone, or no longer wanted. */
   drop(member: M): void {
     this.#wanted -= 1
+    this.#joined -= 1
     this.#gate.doubt()
     // Refused only when it is not on loan: likewise.
     void this.#pool.destroy(member)
   }
 
+  /** Makes no more. Members are dropped as they end. */
   close(): void {
     this.#closed = true
+    this.#wanted = this.#joined
     this.#gate.close()
   }
 
-  async #create(dial: () => Promise<M>): Promise<M> {
+  #onAcquired(member: M | GivenUp): void {
+    if (member instanceof GivenUp) {
+      if (!this.#closed) this.#wanted -= 1
+      void this.#pool.destroy(member)
+      this.#owner.onGaveUp()
+      return
+    }
+    if (this.#closed) this.#wanted += 1
+    this.#joined += 1
+    this.#owner.onMember(member, this)
+  }
+
+  async #create(dial: () => Promise<M>): Promise<M | GivenUp> {
     await this.#gate.enter()
     try {
       const member = await dial()
       this.#gate.succeeded()
       return member
     } catch (error) {
-      this.#gate.failed()
-      if (error instanceof TransportError) this.#owner.onDialFailed(error)
       if (this.#closed) return new Promise<M>(() => {})
+      this.#gate.failed()
+      const goOn = !(error instanceof TransportError) || this.#owner.onDialFailed(error, this)
+      if (this.#closed) return new Promise<M>(() => {})
+      if (!goOn) return new GivenUp()
       throw error
     }
   }

@@ -64,9 +64,9 @@ export class Pool<M extends Member> {
     this.#sweep = new WheelTimer(() => this.#retireIdle())
     const callbacks = {
       onMember: (member: M, home: EndpointPool<M>) => this.#join(member, home),
-      onDialFailed: (error: TransportError) => {
-        for (const wish of this.#leaseQueue.splice(0)) wish.refuse(error)
-        owner.onDialFailed(error, this.#homes.size === 0)
+      onDialFailed: (error: TransportError, home: EndpointPool<M>) => this.#onDialFailed(error, home),
+      onGaveUp: () => {
+        if (!this.#closed) this.#grow()
       },
     }
     this.#endpoints = dials.map((dial) => new EndpointPool(dial, parts, options, callbacks))
@@ -131,6 +131,15 @@ export class Pool<M extends Member> {
     const lessee = this.#leaseQueue.shift()
     if (lessee !== undefined) lessee.grant(member)
     else this.#offer(member)
+  }
+
+  /** Returns whether the endpoint is to go on trying. It is left for another one where that may help sooner. */
+  #onDialFailed(error: TransportError, home: EndpointPool<M>): boolean {
+    const urgent = this.#homes.size === 0 || this.#wanted() > this.#options.min
+    const elsewhere = urgent && this.#endpoints.some(({ failures }) => failures < home.failures)
+    if (!elsewhere) for (const wish of this.#leaseQueue.splice(0)) wish.refuse(error)
+    this.#owner.onDialFailed(error, this.#homes.size === 0 && this.#endpoints.every(({ failures }) => failures > 0))
+    return !elsewhere
   }
 
   #offer(member: M): void {

@@ -1,5 +1,6 @@
 // Hot path: `call`, `send` and `onAnswer` run for every message.
 import { failure, TransportError } from '../base/errors.js'
+import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
@@ -34,6 +35,10 @@ export class Caller {
   #methodCount = 0
   /** Calls that were given up and whose handler has not settled. */
   #abandoned = 0
+  /** Since the peer's GO_AWAY: the first id that it does not run. */
+  #refusedFrom: number | null = null
+  /** How many cancels the peer certainly takes, if its limits are ours. */
+  readonly #cancels: TokenBucket
 
   constructor(connection: Connection, agreement: Agreement, environment: Environment) {
     const { limits } = environment
@@ -43,6 +48,7 @@ export class Caller {
     this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
     this.#table = new ExchangeTable(this.#limit)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
+    this.#cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, environment.clock.now())
   }
 
   /** Calls whose handler has not settled, those that were given up included. */
@@ -64,18 +70,29 @@ export class Caller {
     return this.#table.size >= this.#limit
   }
 
-  /** Puts a call on the wire. Settles the call and nothing else when the value cannot be encoded. */
-  call(pending: PendingCall, value: unknown, lane: number, metadata: Uint8Array | null): void {
+  /**
+   * Puts a call on the wire, with what is left of its time. Settles the call and nothing else when the peer does not
+   * take the method or the value cannot be encoded.
+   */
+  call(pending: PendingCall, value: unknown, lane: number, metadata: Uint8Array | null, timeoutMs: number): void {
     const { writes } = this.#connection
+    const { method } = pending
+    let number = this.#numbers[method.index] ?? 0
+    if (number === 0) {
+      try {
+        number = this.#introduce(method)
+      } catch (error) {
+        pending.fail(asError(error))
+        return
+      }
+    }
     const id = this.#table.open(pending)
     writes.flushMessages = Math.max(LEAST_FLUSH_MESSAGES, this.#table.size >> FLUSH_SHIFT)
     pending.id = id
     pending.caller = this
     try {
-      const { method } = pending
       const { request } = method
-      const number = this.#numbers[method.index] || this.#introduce(method)
-      writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, pending.timeoutMs)
+      writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, timeoutMs)
       if (metadata !== null) writes.putMetadata(metadata)
       request.encode(value, writes.out)
       writes.endMessage()
@@ -86,7 +103,7 @@ export class Caller {
       return
     }
     pending.endPosition = writes.endPosition
-    this.#deadlines.noteTimeout(pending.timeoutMs)
+    this.#deadlines.noteTimeout(timeoutMs)
   }
 
   /** Queues a one-way message. Throws what is wrong with the value. */
@@ -111,7 +128,9 @@ export class Caller {
     if (pending.settled) return
     this.#abandoned += 1
     pending.fail(error)
-    this.#connection.cancel(pending.id, error.code)
+    const taken = this.#cancels.take(1, this.#environment.clock.now())
+    // The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection.
+    if (taken || error.code !== 'DEADLINE_EXCEEDED') this.#connection.cancel(pending.id, error.code)
   }
 
   /** Throws when the peer has said that it has another contract under this name. */
@@ -140,7 +159,9 @@ export class Caller {
       if (message.codec !== CODEC_NUMBER[response.name]) throw wrongCodec(message.codec, response.name)
       value = response.decode(message.bytes, message.start, message.end, message.owned, this.#environment.limits)
     } catch (error) {
-      pending.fail(processed(asError(error), 'yes'))
+      const failed = processed(asError(error), 'yes')
+      if (failed.reason !== undefined) this.#environment.counters.failed(failed.reason)
+      pending.fail(failed)
       this.#connection.strike()
       return
     }
@@ -150,6 +171,8 @@ export class Caller {
   onError(id: number, error: TransportError): void {
     const pending = this.#table.close(id)
     if (pending === undefined) {
+      // A call that crossed the GO_AWAY is refused by both: the GO_AWAY has settled it.
+      if (this.#refusedFrom !== null && ((id - this.#refusedFrom) | 0) >= 0) return
       this.#connection.fail(failure('answer-unknown', `an error for call ${id}, which is not open`))
     } else if (pending.settled) this.#abandoned -= 1
     else pending.fail(error)
@@ -157,6 +180,7 @@ export class Caller {
 
   /** The peer runs no call with an id above this one. */
   onGoAway(lastAcceptedId: number, error: TransportError): void {
+    this.#refusedFrom = (lastAcceptedId + 1) | 0
     this.#table.forEach((pending, id) => {
       if (((id - lastAcceptedId) | 0) <= 0) return
       this.#table.close(id)
@@ -189,6 +213,8 @@ export class Caller {
     }
     this.#numbers[method.index] = this.#methodCount
     this.#connection.introduce(this.#methodCount, method.name)
+    // One control frame too many ends the connection.
+    if (this.#connection.state === 'closed') throw failure('connection-lost', 'the connection was lost before the call')
     return this.#methodCount
   }
 
@@ -200,7 +226,7 @@ export class Caller {
       if (pending.expiresAt > now) next = Math.min(next, pending.expiresAt)
       else this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
     })
-    return next
+    return this.#connection.state === 'closed' ? Number.POSITIVE_INFINITY : next
   }
 }
 

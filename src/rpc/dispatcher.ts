@@ -1,5 +1,6 @@
 // Hot path: `onCall` and `onOneWay` run for every message.
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
+import { STATUS } from '../base/status.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -9,7 +10,6 @@ import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { PAUSE } from '../connection/read-loop.js'
 import { flagsOf } from '../connection/write-loop.js'
-import { asError } from './caller.js'
 import { DeadlineWatch } from './deadline.js'
 import { IntroducedMethods } from './introduced-methods.js'
 import { decodeMetadata, type Metadata } from './metadata.js'
@@ -87,37 +87,39 @@ export class Dispatcher {
       call = this.#serverCall(message)
       value = this.#decode(registration, message)
     } catch (error) {
-      this.#refuse(id, asError(error))
+      this.#refuse(id, opaque(error))
       return
     }
     this.#environment.counters.handlersStarted += 1
     let result: unknown
+    let promise: Promise<unknown> | null
     try {
       result = registration.handler(value, call)
+      promise = promiseOf(result)
     } catch (error) {
-      this.#finishWithError(id, error)
+      this.#finishWithError(id, handlerError(error))
       return
     }
-    if (!isThenable(result)) this.#finish(id, lane, registration.method, result)
-    else this.#await({ id, lane, method: registration.method, call }, result)
+    if (promise === null) this.#finish(id, lane, registration.method, result)
+    else this.#await({ id, lane, method: registration.method, call }, promise)
   }
 
   onOneWay(message: InboundMessage): void {
     const { counters } = this.#environment
     counters.oneWayReceived += 1
-    let result: unknown
+    let promise: Promise<unknown> | null
     try {
       const registration = this.#accept(message, 'oneWay')
       const value = this.#decode(registration, message)
       const call = this.#serverCall(message)
       counters.handlersStarted += 1
-      result = this.#runOneWay(registration, value, call)
+      promise = this.#runOneWay(registration, value, call)
     } catch (error) {
       counters.oneWayDropped += 1
-      this.#account(asError(error))
+      this.#account(opaque(error))
       return
     }
-    if (isThenable(result)) this.#awaitOneWay(result)
+    if (promise !== null) this.#awaitOneWay(promise)
     else counters.handlersFinished += 1
   }
 
@@ -177,7 +179,7 @@ export class Dispatcher {
     return this.#turnNow
   }
 
-  #await(running: RunningCall, result: PromiseLike<unknown>): void {
+  #await(running: RunningCall, result: Promise<unknown>): void {
     this.#running.keep(running.id, running)
     this.#deadlines.note(running.call.expiresAt)
     result.then(
@@ -191,7 +193,8 @@ export class Dispatcher {
       },
       (error: unknown) => {
         this.#running.close(running.id)
-        this.#finishWithError(running.id, error)
+        // Whoever still listens is told that it was the deadline, not what the handler made of its signal.
+        this.#finishWithError(running.id, running.call.abandoned ?? handlerError(error))
         this.#onSettled()
       },
     )
@@ -208,14 +211,18 @@ export class Dispatcher {
       writes.endMessage()
     } catch (error) {
       writes.abandon()
-      this.#answerError(id, asError(error), 'yes')
+      const failed = opaque(error)
+      if (failed.reason !== undefined) this.#environment.counters.failed(failed.reason)
+      this.#answerError(id, failed, 'yes')
     }
     if (writes.blocked) this.#connection.onUnreadAnswer()
   }
 
-  #finishWithError(id: number, error: unknown): void {
-    this.#environment.counters.handlersFinished += 1
-    this.#answerError(id, handlerError(error), 'yes')
+  #finishWithError(id: number, error: TransportError): void {
+    const { counters } = this.#environment
+    counters.handlersFinished += 1
+    if (error.reason === 'handler-failed') counters.failed('handler-failed')
+    this.#answerError(id, error, 'yes')
   }
 
   /** The handler never ran. */
@@ -236,15 +243,15 @@ export class Dispatcher {
     if (error.reason !== 'going-away') this.#connection.strike()
   }
 
-  #runOneWay(registration: Registration, value: unknown, call: ServerCall): unknown {
+  #runOneWay(registration: Registration, value: unknown, call: ServerCall): Promise<unknown> | null {
     try {
-      return registration.handler(value, call)
+      return promiseOf(registration.handler(value, call))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #awaitOneWay(result: PromiseLike<unknown>): void {
+  #awaitOneWay(result: Promise<unknown>): void {
     const { counters, limits } = this.#environment
     this.#runningOneWay += 1
     if (this.#runningOneWay >= limits.maxOpenCalls) this.#connection.pauseReading(PAUSE.HANDLERS)
@@ -272,10 +279,18 @@ export class Dispatcher {
 
 /** Users choose code and message by throwing a `TransportError` of origin `user`; anything else stays here. */
 function handlerError(error: unknown): TransportError {
-  if (error instanceof TransportError && error.origin === 'user') return error
+  if (error instanceof TransportError && error.origin === 'user' && Object.hasOwn(STATUS, error.code)) return error
   return failure('handler-failed', 'the handler failed')
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+/** What a peer may know of a codec that failed: not the text of the user's own getters and types. */
+function opaque(error: unknown): TransportError {
+  if (error instanceof TransportError && error.reason !== 'encode-failed') return error
+  return failure('encode-failed', 'the codec failed')
+}
+
+/** A promise of the value, or null for a value that is there. A thenable is adopted, so that it settles once. */
+function promiseOf(value: unknown): Promise<unknown> | null {
+  if (typeof value !== 'object' || value === null) return null
+  return typeof (value as { then?: unknown }).then === 'function' ? Promise.resolve(value) : null
 }

@@ -1,4 +1,5 @@
 // Hot path: `call` and `send` run for every message of a client.
+import { setMaxListeners } from 'node:events'
 import { failure, type TransportError } from '../base/errors.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
@@ -6,6 +7,7 @@ import type { ServiceFingerprint } from '../connection/hello.js'
 import { Ring } from '../memory/ring.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import type { PoolOptions } from '../pool/options.js'
+import { type Caller, expired } from './caller.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import { type CallOptions, checkSignal, checkTimeout, laneOf, type SendOptions } from './options.js'
 import { PendingCall } from './pending-call.js'
@@ -79,9 +81,9 @@ export class Outbound implements SessionOwner {
     if (options.signal !== undefined && !watch(pending, options.signal)) return promise
     const session = this.#ready()
     if (session === null) {
-      this.#wait({ waiter: pending, start: ({ caller }) => caller.call(pending, request, lane, metadata) })
+      this.#wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
     } else if (this.#overfull(session)) pending.fail(this.#queueFull())
-    else session.caller.call(pending, request, lane, metadata)
+    else session.caller.call(pending, request, lane, metadata, timeoutMs)
     return promise
   }
 
@@ -152,6 +154,14 @@ export class Outbound implements SessionOwner {
     if (this.#waiting.length > 0 || this.#closing !== null) return null
     const session = this.#pool.pick()
     return session === null || session.caller.full ? null : session
+  }
+
+  /** Makes a call that had to wait, with what is left of its time. */
+  #callLate(caller: Caller, pending: PendingCall, request: unknown, lane: number, metadata: Uint8Array | null): void {
+    const { timeoutMs } = pending
+    const leftMs = Math.min(timeoutMs, Math.ceil(pending.expiresAt - this.#environment.clock.now()))
+    if (leftMs > 0) caller.call(pending, request, lane, metadata, leftMs)
+    else pending.fail(expired(timeoutMs, 'no'))
   }
 
   #wait(waiting: WaitingCall): void {
@@ -231,6 +241,8 @@ function watch(pending: PendingCall, signal: AbortSignal): boolean {
     onAbort()
     return false
   }
+  // One signal for a thousand calls is as it should be, and no leak to be warned of.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal)
   signal.addEventListener('abort', onAbort, { once: true })
   pending.unwatch = () => signal.removeEventListener('abort', onAbort)
   return true

@@ -6,8 +6,8 @@ export interface ChannelReceiver {
   onBytes(bytes: Buffer, length: number): void
   /** Where the next bytes are best put, if anywhere: the channel fills it directly where it can. */
   destination(): Buffer | null
-  /** One `write` is done with, the oldest one open: its bytes are the owner's again. */
-  onWritten(): void
+  /** One `write` is done with, the oldest one open: its bytes are the owner's again. `failed`: nobody will get them. */
+  onWritten(failed?: boolean): void
   /** The peer will send nothing more. */
   onEnd(): void
   /** The last call: nothing follows, every open write was handed back. */

@@ -11,7 +11,7 @@ export class SocketChannel implements ByteChannel {
   #receiver: ChannelReceiver | null = null
   #error: Error | null = null
   #closed = false
-  readonly #written = (): void => this.#receiver?.onWritten()
+  readonly #written = (error?: Error | null): void => this.#receiver?.onWritten(error instanceof Error)
 
   /** What a new socket is to be made with. The first call of `buffer` comes while the socket is constructed. */
   readonly onread: OnReadOpts = {

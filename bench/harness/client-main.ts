@@ -1,0 +1,58 @@
+import { subjectNamed } from '../subjects/all.js'
+import { connectFloor, FLOOR, floorFrameBytes } from '../subjects/floor.js'
+import { closedLoop, sendLoop } from './closed-loop.js'
+import { newHistogram, percentiles } from './latency.js'
+import type { Window } from './messages.js'
+import { assignment, cpuUs, memory, serveOrders, tell } from './orders.js'
+
+const { subject, workload, address } = assignment()
+const driver = subject === FLOOR ? await floorDriver() : await callDriver()
+
+interface Driver {
+  run(concurrency: number, ms: number): Promise<Omit<Window, 'elapsedMs' | 'clientCpuUs'>>
+  close(): Promise<void> | void
+}
+
+async function floorDriver(): Promise<Driver> {
+  const floor = await connectFloor(address, workload)
+  return {
+    async run(concurrency, ms) {
+      const bytes = await floor.run(concurrency, ms)
+      return { count: bytes / floorFrameBytes(workload), p50Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 }
+    },
+    close: () => floor.close(),
+  }
+}
+
+async function callDriver(): Promise<Driver> {
+  const connected = await (await subjectNamed(subject)).connect(address, workload)
+  return {
+    async run(concurrency, ms) {
+      const histogram = newHistogram()
+      const count =
+        workload.kind === 'one-way' ? await sendLoop(connected, ms) : await closedLoop(connected, concurrency, ms, histogram)
+      return { count, ...percentiles(histogram) }
+    },
+    close: () => connected.close(),
+  }
+}
+
+serveOrders(async (order) => {
+  switch (order.order) {
+    case 'run': {
+      const startedAt = performance.now()
+      const cpuBefore = cpuUs()
+      const window = await driver.run(order.concurrency, order.ms)
+      return { ...window, elapsedMs: performance.now() - startedAt, clientCpuUs: cpuUs() - cpuBefore }
+    }
+    case 'cpu':
+      return cpuUs()
+    case 'memory':
+      return memory()
+    case 'close':
+      return driver.close()
+    default:
+      throw new Error(`a client does not ${order.order}`)
+  }
+})
+tell({ value: 'connected' })

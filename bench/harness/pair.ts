@@ -1,0 +1,62 @@
+import type { Workload } from '../workloads/workload.js'
+import { Child } from './child.js'
+import type { Memory, Window } from './messages.js'
+
+/** One measured window with both sides' cost. */
+export interface Measured extends Window {
+  readonly serverCpuUs: number
+}
+
+/** The server and the client of one subject, each a process of its own. Does nothing between windows. */
+export class Pair {
+  readonly subject: string
+  readonly windows: Measured[] = []
+  readonly #workload: Workload
+  readonly #server: Child
+  readonly #client: Child
+
+  private constructor(subject: string, workload: Workload, server: Child, client: Child) {
+    this.subject = subject
+    this.#workload = workload
+    this.#server = server
+    this.#client = client
+  }
+
+  static async start(subject: string, workload: Workload): Promise<Pair> {
+    const server = new Child('server', { subject, workload, address: '' })
+    const address = await server.ready<string>()
+    const client = new Child('client', { subject, workload, address })
+    await client.ready()
+    return new Pair(subject, workload, server, client)
+  }
+
+  /** Runs without counting, until compilers and pools are warm. */
+  async warmUp(concurrency: number, ms: number): Promise<void> {
+    await this.#client.ask({ order: 'run', concurrency, ms })
+  }
+
+  async measure(concurrency: number, ms: number): Promise<void> {
+    const receivedBefore = await this.#received()
+    const serverBefore = await this.#server.ask<number>({ order: 'cpu' })
+    const window = await this.#client.ask<Window>({ order: 'run', concurrency, ms })
+    const serverCpuUs = (await this.#server.ask<number>({ order: 'cpu' })) - serverBefore
+    // What counts of a one-way message is that it arrived.
+    const count = this.#workload.kind === 'one-way' ? (await this.#received()) - receivedBefore : window.count
+    this.windows.push({ ...window, count, serverCpuUs })
+  }
+
+  async memory(): Promise<{ readonly client: Memory; readonly server: Memory }> {
+    return {
+      client: await this.#client.ask<Memory>({ order: 'memory' }),
+      server: await this.#server.ask<Memory>({ order: 'memory' }),
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#client.stop(), this.#server.stop()])
+  }
+
+  async #received(): Promise<number> {
+    return this.#workload.kind === 'one-way' ? this.#server.ask<number>({ order: 'received' }) : 0
+  }
+}

@@ -1,0 +1,66 @@
+import { Client, defineService, oneWay, protobuf, raw, Server, unary } from 'alys-transport'
+import { TransactionRecord as ProtobufRecord } from '../workloads/record.generated.js'
+import type { TransactionRecord } from '../workloads/traffic.js'
+import { payloadsOf } from '../workloads/workload.js'
+import { checkBytes, pick, RECEIPT_BYTES, type Subject } from './subject.js'
+
+const Bench = defineService('bench', {
+  echo: unary({ request: raw(), response: raw() }),
+  push: oneWay({ request: raw() }),
+  ingest: unary<{ transaction: Uint8Array }, { hash: Uint8Array }>(),
+  recordMsgpack: unary<TransactionRecord, TransactionRecord>(),
+  recordProtobuf: unary({ request: protobuf(ProtobufRecord), response: protobuf(ProtobufRecord) }),
+})
+
+/** The defaults, but for what the workload needs: one connection, and as many open calls as it keeps in flight. */
+const limits = { maxOpenCalls: 32_768 }
+
+export const alys: Subject = {
+  name: 'alys',
+  supports: () => true,
+  async serve() {
+    const server = new Server({ limits })
+    let received = 0
+    server.implement(Bench, {
+      echo: (bytes) => bytes,
+      push: () => {
+        received += 1
+      },
+      ingest: ({ transaction }) => ({ hash: transaction.subarray(0, RECEIPT_BYTES) }),
+      recordMsgpack: (record) => record,
+      recordProtobuf: (record) => record,
+    })
+    const { address } = await server.listen('tcp://127.0.0.1:0')
+    return { address, received: () => received, close: () => server.close() }
+  },
+  async connect(address, workload) {
+    const client = new Client(address, { pool: { min: 1, max: 1 }, limits })
+    const bench = client.use(Bench)
+    await client.connect()
+    const { bytes, records } = payloadsOf(workload)
+    const close = (): Promise<void> => client.close()
+    if (workload.kind === 'record') {
+      const echo = workload.codec === 'msgpack' ? bench.recordMsgpack : (bench.recordProtobuf as typeof bench.recordMsgpack)
+      return {
+        close,
+        call: (index) => echo(pick(records, index)),
+        check: (answer, index) => checkBytes((answer as TransactionRecord).hash, pick(records, index).hash, index),
+      }
+    }
+    if (workload.kind === 'ingest') {
+      return {
+        close,
+        call: (index) => bench.ingest({ transaction: pick(bytes, index) }),
+        check: (answer, index) => {
+          checkBytes((answer as { hash: Uint8Array }).hash, pick(bytes, index).subarray(0, RECEIPT_BYTES), index)
+        },
+      }
+    }
+    return {
+      close,
+      call: (index) => bench.echo(pick(bytes, index)),
+      check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
+      send: (index) => bench.push(pick(bytes, index)),
+    }
+  },
+}

@@ -1,0 +1,35 @@
+import { halfCompressible, seeded } from './random.js'
+import { generatedTraffic, realTraffic, type TransactionRecord } from './traffic.js'
+
+/** What is carried: plain data, because it travels to the processes of both sides. */
+export interface Workload {
+  /**
+   * `echo`: bytes come back. `record`: a transaction record comes back. `ingest`: a transaction goes, its hash comes
+   * back. `one-way`: bytes go, and are counted.
+   */
+  readonly kind: 'echo' | 'record' | 'ingest' | 'one-way'
+  /** How a record is encoded by subjects that have a choice. */
+  readonly codec: 'msgpack' | 'protobuf'
+  readonly payloadBytes: number
+  /** A folder of RLP blocks; generated traffic without it. */
+  readonly dataFolder: string | null
+}
+
+/** The payloads of a workload, made on each side from the same seed. */
+export interface Payloads {
+  readonly bytes: readonly Buffer[]
+  readonly records: readonly TransactionRecord[]
+}
+
+const ECHO_PAYLOADS = 64
+const SEED = 7
+
+export function payloadsOf(workload: Workload): Payloads {
+  if (workload.kind === 'echo' || workload.kind === 'one-way') {
+    const random = seeded(SEED)
+    const bytes = Array.from({ length: ECHO_PAYLOADS }, () => halfCompressible(workload.payloadBytes, random))
+    return { bytes, records: [] }
+  }
+  const traffic = workload.dataFolder === null ? generatedTraffic() : realTraffic(workload.dataFolder)
+  return { bytes: traffic.transactions.map((one) => Buffer.from(one)), records: traffic.records }
+}

@@ -1,0 +1,205 @@
+import { describe, expect } from 'vitest'
+import { KIND } from '../../src/wire/frame.js'
+import { ManualClock } from '../fixtures/manual-clock.js'
+import { frame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
+import { it, turn, until } from '../fixtures/stage.js'
+
+/** A BATCH body: each message behind its length. */
+function batch(...values: readonly unknown[]): Buffer {
+  return Buffer.concat(values.map(packed).flatMap((body) => [u32(body.length), body]))
+}
+
+describe('messages without an answer', () => {
+  it('stop being read while as many handlers run as the limit allows, and go on in order', async ({ stage }) => {
+    const seen: unknown[] = []
+    const release: (() => void)[] = []
+    const { server, address } = await stage.listening({ limits: { maxOpenCalls: 3 } })
+    server.receive('slow', (number) => {
+      seen.push(number)
+      return new Promise<void>((resolve) => release.push(resolve))
+    })
+    const client = stage.client(address)
+    await client.sendBatch('slow', Array.from({ length: 10 }, (_, index) => index))
+    await until(() => seen.length === 3)
+    for (let turns = 0; turns < 10; turns += 1) await turn()
+    expect(seen).toEqual([0, 1, 2])
+    expect(server.info().connections[0]?.runningHandlers).toBe(3)
+    expect(server.metrics().readPauses).toBe(1)
+    for (let next = 0; next < 10; next += 1) {
+      await until(() => release.length > next)
+      release[next]?.()
+    }
+    await until(() => server.metrics().handlersFinished === 10)
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('are dropped and counted when nobody takes them, or they cannot be read', async ({ stage }) => {
+    const seen: unknown[] = []
+    const { server, address } = await stage.listening()
+    server.receive('note', (note) => void seen.push(note))
+    server.handle('called', () => 'not for messages')
+    const peer = await stage.dial(address)
+    peer.hello()
+    peer.write(methodFrame(1, 'note'), methodFrame(2, 'nobody'), methodFrame(3, 'called'))
+    const oneWay = (aux: number, body: Buffer, flags = MSGPACK): Buffer => frame(KIND.ONE_WAY, { flags, aux, body })
+    peer.write(oneWay(1, packed('a')), oneWay(2, packed('b')), oneWay(3, packed('c')), oneWay(9, packed('d')))
+    peer.write(oneWay(1, Buffer.of(0xc1)), oneWay(1, packed('e'), 0), oneWay(1, packed('f')))
+    peer.write(frame(KIND.PING, { id: 1 }))
+    await peer.nextOf(KIND.PONG)
+    expect(seen).toEqual(['a', 'f'])
+    const { oneWayReceived, oneWayDropped, failures } = server.metrics()
+    expect([oneWayReceived, oneWayDropped]).toEqual([7, 5])
+    expect(failures).toMatchObject({ 'method-unknown': 2, 'msgpack-malformed': 1, 'codec-not-agreed': 1 })
+  })
+
+  it('of a batch fail one by one', async ({ stage }) => {
+    const seen: unknown[] = []
+    const { server, address } = await stage.listening()
+    server.receive('note', (note) => void seen.push(note))
+    const peer = await stage.dial(address)
+    peer.hello()
+    const broken = Buffer.concat([batch('a'), u32(1), Buffer.of(0xc1), batch('b', 'c')])
+    peer.write(methodFrame(1, 'note'), frame(KIND.BATCH, { flags: MSGPACK, aux: 1, body: broken }), frame(KIND.PING, { id: 1 }))
+    await peer.nextOf(KIND.PONG)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    expect(server.metrics()).toMatchObject({ oneWayReceived: 4, oneWayDropped: 1 })
+  })
+
+  it('whose handlers throw or reject harm nobody, and are counted', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    server.receive('throws', () => {
+      throw new Error('thrown')
+    })
+    server.receive('rejects', () => Promise.reject(new Error('rejected')))
+    server.receive('trap', () => ({
+      // biome-ignore lint/suspicious/noThenProperty: a thenable is the point
+      get then() {
+        throw new Error('trapped')
+      },
+    }))
+    server.handle('echo', (request) => request)
+    const client = stage.client(address)
+    for (const name of ['throws', 'rejects', 'trap']) await client.send(name, 1)
+    expect(await client.call('echo', 'fine')).toBe('fine')
+    await until(() => server.metrics().handlersFinished === 4)
+    expect(server.metrics().failures['handler-failed']).toBe(3)
+  })
+
+  it('know their peer and metadata, and have no deadline', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const seen: unknown[] = []
+    server.receive('note', (_, { peer, metadata, deadline, remainingMs }) => {
+      seen.push([peer.id, metadata, deadline, remainingMs])
+    })
+    const client = stage.client(address, { id: 'me' })
+    await client.send('note', 1, { metadata: { a: 'b' }, priority: 'high' })
+    await client.sendBatch('note', [1, 2], { metadata: { c: 'd' } })
+    await until(() => seen.length === 3)
+    const forEver = [undefined, Number.POSITIVE_INFINITY]
+    expect(seen).toEqual([
+      ['me', { a: 'b' }, ...forEver],
+      ['me', { c: 'd' }, ...forEver],
+      ['me', { c: 'd' }, ...forEver],
+    ])
+  })
+
+  it('wait for a connection in order, and fail when there is none to come', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address)
+    const sent = Promise.all([client.send('note', 1), client.sendBatch('note', [2, 3]), client.send('note', 4)])
+    const peer = await raw.greeted()
+    await sent
+    const bodies: Buffer[] = []
+    while (bodies.length === 0) {
+      const { kind, body } = await peer.next()
+      if (kind === KIND.BATCH) bodies.push(body)
+    }
+    // The second of the batch is sent when the first was taken.
+    expect(bodies[0]).toEqual(batch(1, 2, 4))
+    expect((await peer.nextOf(KIND.ONE_WAY)).body).toEqual(packed(3))
+    await raw.close()
+    await until(() => client.info().connections.length === 0)
+    await expect(client.send('note', 5)).rejects.toMatchObject({ reason: 'connect-refused', processed: 'no' })
+  })
+
+  it('of one batch keep their order also where there are many connections', async ({ stage }) => {
+    const seen: unknown[] = []
+    const { server, address } = await stage.listening()
+    server.receive('note', (note) => void seen.push(note))
+    const client = stage.client(address, { pool: { min: 4 } })
+    await until(() => client.info().pool.ready === 4)
+    const numbers = Array.from({ length: 5_000 }, (_, index) => index)
+    await client.sendBatch('note', numbers)
+    await until(() => seen.length === numbers.length)
+    expect(seen).toEqual(numbers)
+  })
+})
+
+describe('a sender', () => {
+  it('waits while the peer does not read, and goes on when it does', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address, {
+      clock: new ManualClock(),
+      compression: { algorithm: 'none' },
+      limits: { unreadSoftBytes: 64 * 1024 },
+    })
+    const peer = await raw.greeted()
+    await client.connect()
+    peer.socket.pause()
+    const body = Buffer.alloc(256 * 1024)
+    let sent = 0
+    let waits: Promise<void> | null = null
+    while (waits === null) {
+      let accepted = false
+      const sending = client.send('note', body).then(() => {
+        accepted = true
+      })
+      sent += 1
+      await turn()
+      if (!accepted) waits = sending
+    }
+    peer.socket.resume()
+    await waits
+    let received = 0
+    while (received < sent) {
+      await peer.nextOf(KIND.ONE_WAY)
+      received += 1
+    }
+  })
+
+  it('does not wait for ever when the connection goes away', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const limits = { unreadSoftBytes: 64 * 1024 }
+    const client = stage.client(raw.address, { compression: { algorithm: 'none' }, limits })
+    const peer = await raw.greeted()
+    await client.connect()
+    peer.socket.pause()
+    const body = Buffer.alloc(900 * 1024)
+    const all = Promise.allSettled(Array.from({ length: 12 }, () => client.send('note', body)))
+    await turn()
+    peer.socket.resetAndDestroy()
+    expect((await all).every(({ status }) => status === 'fulfilled')).toBe(true)
+  })
+
+  it('is not held up by another connection that is stuck', async ({ stage }) => {
+    const [stuck, free] = [await stage.rawServer(), await stage.rawServer()]
+    const client = stage.client([stuck.address, free.address], {
+      clock: new ManualClock(),
+      compression: { algorithm: 'none' },
+      pool: { min: 2 },
+      limits: { unreadSoftBytes: 64 * 1024 },
+    })
+    const peers = await Promise.all([stuck.greeted(), free.greeted()])
+    await until(() => client.info().pool.ready === 2)
+    peers[0]?.socket.pause()
+    const body = Buffer.alloc(512 * 1024)
+    const all = Array.from({ length: 60 }, () => client.send('note', body))
+    let accepted = 0
+    for (const sending of all) void sending.then(() => void (accepted += 1))
+    // About half of them went to the free one, which took all it was given.
+    await until(() => accepted >= 20)
+    const before = client.info().connections.map(({ queuedBytes }) => queuedBytes)
+    expect(Math.min(...before)).toBe(0)
+    expect(Math.max(...before)).toBeGreaterThan(0)
+  })
+})
