@@ -1,5 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process'
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import type { Assignment, Order } from './messages.js'
 
@@ -21,6 +20,8 @@ export class Child {
     this.#process = fork(script, [JSON.stringify(assignment)], {
       // `fork` puts its own flags before the script, so that taskset can stand in front of Node.
       ...(canPin ? { execPath: 'taskset', execArgv: ['-c', processor, process.execPath, ...flags] } : { execArgv: flags }),
+      // Keeps typed arrays what they are.
+      serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.#process.on('message', (message: { value?: unknown; error?: string }) => {

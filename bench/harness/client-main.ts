@@ -1,7 +1,7 @@
 import { subjectNamed } from '../subjects/all.js'
 import { connectFloor, FLOOR, floorFrameBytes } from '../subjects/floor.js'
 import { closedLoop, sendLoop } from './closed-loop.js'
-import { newHistogram, percentiles } from './latency.js'
+import { Latencies } from './latencies.js'
 import type { Window } from './messages.js'
 import { assignment, cpuUs, memory, serveOrders, tell } from './orders.js'
 
@@ -9,7 +9,7 @@ const { subject, workload, address } = assignment()
 const driver = subject === FLOOR ? await floorDriver() : await callDriver()
 
 interface Driver {
-  run(concurrency: number, ms: number): Promise<Omit<Window, 'elapsedMs' | 'clientCpuUs'>>
+  run(concurrency: number, ms: number): Promise<Pick<Window, 'count' | 'latenciesMs'>>
   close(): Promise<void> | void
 }
 
@@ -18,7 +18,7 @@ async function floorDriver(): Promise<Driver> {
   return {
     async run(concurrency, ms) {
       const bytes = await floor.run(concurrency, ms)
-      return { count: bytes / floorFrameBytes(workload), p50Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 }
+      return { count: bytes / floorFrameBytes(workload), latenciesMs: new Float32Array(0) }
     },
     close: () => floor.close(),
   }
@@ -28,10 +28,10 @@ async function callDriver(): Promise<Driver> {
   const connected = await (await subjectNamed(subject)).connect(address, workload)
   return {
     async run(concurrency, ms) {
-      const histogram = newHistogram()
+      const latencies = new Latencies()
       const count =
-        workload.kind === 'one-way' ? await sendLoop(connected, ms) : await closedLoop(connected, concurrency, ms, histogram)
-      return { count, ...percentiles(histogram) }
+        workload.kind === 'one-way' ? await sendLoop(connected, ms) : await closedLoop(connected, concurrency, ms, latencies)
+      return { count, latenciesMs: latencies.taken() }
     },
     close: () => connected.close(),
   }

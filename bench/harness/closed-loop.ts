@@ -1,13 +1,12 @@
-import type { Histogram } from 'hdr-histogram-js'
 import type { Connected } from '../subjects/subject.js'
-import { record } from './latency.js'
+import type { Latencies } from './latencies.js'
 
 /** With this many in flight or more, the clock is read for one call in `SAMPLE_EVERY`: it costs a tenth of a call. */
 const SAMPLE_FROM_CONCURRENCY = 32
 const SAMPLE_EVERY = 16
 
 /** Each of `concurrency` users makes a call when the last one is answered, until time is up. Returns how many were answered. */
-export async function closedLoop(connected: Connected, concurrency: number, ms: number, histogram: Histogram): Promise<number> {
+export async function closedLoop(connected: Connected, concurrency: number, ms: number, latencies: Latencies): Promise<number> {
   const every = concurrency >= SAMPLE_FROM_CONCURRENCY ? SAMPLE_EVERY : 1
   let next = 0
   let answered = 0
@@ -19,7 +18,7 @@ export async function closedLoop(connected: Connected, concurrency: number, ms: 
       if (index % every === 0) {
         const startedAt = performance.now()
         connected.check(await connected.call(index), index)
-        record(histogram, performance.now() - startedAt)
+        latencies.add(performance.now() - startedAt)
       } else connected.check(await connected.call(index), index)
       answered += 1
     }

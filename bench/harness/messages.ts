@@ -16,15 +16,13 @@ export type Order =
   | { readonly order: 'memory' }
   | { readonly order: 'close' }
 
-/** One window of one subject. */
+/** One window of one subject, as the client saw it. */
 export interface Window {
   readonly count: number
   readonly elapsedMs: number
   readonly clientCpuUs: number
-  readonly p50Us: number
-  readonly p99Us: number
-  readonly p999Us: number
-  readonly maxUs: number
+  /** Milliseconds of the calls that were timed. The histogram is made by whoever asked: it needs memory of its own. */
+  readonly latenciesMs: Float32Array
 }
 
 export interface Memory {

@@ -1,9 +1,10 @@
 import type { Workload } from '../workloads/workload.js'
 import { Child } from './child.js'
+import { type Percentiles, percentiles } from './latency.js'
 import type { Memory, Window } from './messages.js'
 
 /** One measured window with both sides' cost. */
-export interface Measured extends Window {
+export interface Measured extends Omit<Window, 'latenciesMs'>, Percentiles {
   readonly serverCpuUs: number
 }
 
@@ -38,11 +39,11 @@ export class Pair {
   async measure(concurrency: number, ms: number): Promise<void> {
     const receivedBefore = await this.#received()
     const serverBefore = await this.#server.ask<number>({ order: 'cpu' })
-    const window = await this.#client.ask<Window>({ order: 'run', concurrency, ms })
+    const { latenciesMs, ...window } = await this.#client.ask<Window>({ order: 'run', concurrency, ms })
     const serverCpuUs = (await this.#server.ask<number>({ order: 'cpu' })) - serverBefore
     // What counts of a one-way message is that it arrived.
     const count = this.#workload.kind === 'one-way' ? (await this.#received()) - receivedBefore : window.count
-    this.windows.push({ ...window, count, serverCpuUs })
+    this.windows.push({ ...window, ...percentiles(latenciesMs), count, serverCpuUs })
   }
 
   async memory(): Promise<{ readonly client: Memory; readonly server: Memory }> {

@@ -37,7 +37,7 @@ export const alys: Subject = {
     const client = new Client(address, { pool: { min: 1, max: 1 }, limits })
     const bench = client.use(Bench)
     await client.connect()
-    const { bytes, records } = payloadsOf(workload)
+    const { bytes, records } = await payloadsOf(workload)
     const close = (): Promise<void> => client.close()
     if (workload.kind === 'record') {
       const echo = workload.codec === 'msgpack' ? bench.recordMsgpack : (bench.recordProtobuf as typeof bench.recordMsgpack)

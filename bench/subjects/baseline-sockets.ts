@@ -46,7 +46,7 @@ export const connectionPerMessage: Subject = {
   supports: ({ kind }) => kind === 'ingest',
   serve,
   async connect(address, workload) {
-    const { bytes } = payloadsOf(workload)
+    const { bytes } = await payloadsOf(workload)
     return {
       call: (index) =>
         new Promise((resolve, reject) => {
@@ -70,7 +70,7 @@ export const keptJson: Subject = {
   supports: ({ kind }) => kind === 'ingest',
   serve,
   async connect(address, workload) {
-    const { bytes } = payloadsOf(workload)
+    const { bytes } = await payloadsOf(workload)
     const socket = connect({ host: '127.0.0.1', port: Number(address), noDelay: true })
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
     const pending = new Map<number, (data: string) => void>()

@@ -53,7 +53,7 @@ export const grpcJs: Subject = {
   },
   async connect(address, workload) {
     const client = new grpc.Client(address, grpc.credentials.createInsecure(), OPTIONS)
-    const { bytes, records } = payloadsOf(workload)
+    const { bytes, records } = await payloadsOf(workload)
     const unary = <T>(
       { path, requestSerialize, responseDeserialize }: {
         readonly path: string

@@ -80,7 +80,7 @@ function wsSubject(name: string, corked: boolean): Subject {
       const socket = new WebSocket(address, { perMessageDeflate: false, skipUTF8Validation: true, maxPayload: 2 ** 26 })
       await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
       const send = sender(socket, corked)
-      const { bytes, records } = payloadsOf(workload)
+      const { bytes, records } = await payloadsOf(workload)
       const pending = new Map<number, (answer: Buffer) => void>()
       let lastId = 0
       socket.on('message', (data: Buffer) => {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RLP } from '@ethereumjs/rlp'
 import { halfCompressible, seeded } from './random.js'
 
 /** The seven fields of a compact transaction. */
@@ -16,12 +15,10 @@ export interface TransactionRecord {
   readonly outputs: number
 }
 
-/** Transactions and blocks to replay. */
-export interface Traffic {
-  readonly data: 'real' | 'generated'
-  readonly transactions: readonly Uint8Array[]
-  readonly records: readonly TransactionRecord[]
-  readonly blocks: readonly Uint8Array[]
+/** A transaction as it travels, and the block it is from. */
+export interface Transaction {
+  readonly bytes: Buffer
+  readonly height: number
 }
 
 /** Percentiles of transaction sizes on Ethereum mainnet: 1,589 transactions of six blocks, February 2026. */
@@ -36,38 +33,30 @@ const FIRST_HEIGHT = 24_476_000
 const SECONDS_PER_BLOCK = 12
 const GENESIS_TIME = 1_770_000_000
 
-export function generatedTraffic(): Traffic {
+export function generatedTransactions(): Transaction[] {
   const random = seeded(SEED)
-  const transactions = Array.from({ length: TRANSACTIONS }, () => halfCompressible(sizeAt(random()), random))
-  const perBlock = Math.ceil(transactions.length / BLOCKS)
-  const blocks = Array.from({ length: BLOCKS }, (_, index) => {
-    return Buffer.concat(transactions.slice(index * perBlock, (index + 1) * perBlock))
+  const perBlock = Math.ceil(TRANSACTIONS / BLOCKS)
+  return Array.from({ length: TRANSACTIONS }, (_, index) => {
+    return { bytes: halfCompressible(sizeAt(random()), random), height: FIRST_HEIGHT + Math.floor(index / perBlock) }
   })
-  return {
-    data: 'generated',
-    transactions,
-    blocks,
-    records: transactions.map((bytes, index) => recordOf(bytes, FIRST_HEIGHT + Math.floor(index / perBlock))),
-  }
 }
 
-/** Blocks as canonical RLP (header, transactions, uncles, withdrawals), one a file, from a folder. */
-export function realTraffic(folder: string): Traffic {
+/** The transactions of blocks as canonical RLP (header, transactions, uncles, withdrawals), one block a file. */
+export async function realTransactions(folder: string): Promise<Transaction[]> {
   const files = readdirSync(folder).filter((name) => name.endsWith('.rlp')).sort()
   if (files.length === 0) throw new Error(`there are no .rlp files in ${folder}`)
-  const blocks = files.map((name) => readFileSync(join(folder, name)))
-  const transactions: Uint8Array[] = []
-  const records: TransactionRecord[] = []
-  blocks.forEach((block, index) => {
-    for (const bytes of transactionsOf(block)) {
-      transactions.push(bytes)
-      records.push(recordOf(bytes, FIRST_HEIGHT + index))
+  const transactions: Transaction[] = []
+  for (const [index, name] of files.entries()) {
+    for (const bytes of await transactionsOf(readFileSync(join(folder, name)))) {
+      transactions.push({ bytes: Buffer.from(bytes), height: FIRST_HEIGHT + index })
     }
-  })
-  return { data: 'real', transactions, records, blocks }
+  }
+  return transactions
 }
 
-function transactionsOf(block: Uint8Array): Uint8Array[] {
+async function transactionsOf(block: Uint8Array): Promise<Uint8Array[]> {
+  // Loaded only for real data: memory is among the figures.
+  const { RLP } = await import('@ethereumjs/rlp')
   const [, transactions] = RLP.decode(block) as [unknown, (Uint8Array | Uint8Array[])[]]
   // A typed transaction is a string that holds its bytes; a legacy one is a list, whose encoding is its bytes.
   return transactions.map((item) => (item instanceof Uint8Array ? item : RLP.encode(item)))
@@ -82,7 +71,7 @@ function sizeAt(share: number): number {
 }
 
 /** SHA-256 stands in for Keccak, which Node does not have; amounts are taken from it, so that they vary like real ones. */
-function recordOf(bytes: Uint8Array, height: number): TransactionRecord {
+export function recordOf({ bytes, height }: Transaction): TransactionRecord {
   const hash = createHash('sha256').update(bytes).digest()
   return {
     hash,

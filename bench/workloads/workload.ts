@@ -1,5 +1,5 @@
 import { halfCompressible, seeded } from './random.js'
-import { generatedTraffic, realTraffic, type TransactionRecord } from './traffic.js'
+import { generatedTransactions, realTransactions, recordOf, type TransactionRecord } from './traffic.js'
 
 /** What is carried: plain data, because it travels to the processes of both sides. */
 export interface Workload {
@@ -24,12 +24,16 @@ export interface Payloads {
 const ECHO_PAYLOADS = 64
 const SEED = 7
 
-export function payloadsOf(workload: Workload): Payloads {
+export async function payloadsOf(workload: Workload): Promise<Payloads> {
   if (workload.kind === 'echo' || workload.kind === 'one-way') {
     const random = seeded(SEED)
     const bytes = Array.from({ length: ECHO_PAYLOADS }, () => halfCompressible(workload.payloadBytes, random))
     return { bytes, records: [] }
   }
-  const traffic = workload.dataFolder === null ? generatedTraffic() : realTraffic(workload.dataFolder)
-  return { bytes: traffic.transactions.map((one) => Buffer.from(one)), records: traffic.records }
+  const { dataFolder } = workload
+  const transactions = dataFolder === null ? generatedTransactions() : await realTransactions(dataFolder)
+  // Only the form that is sent: memory is among the figures.
+  return workload.kind === 'record'
+    ? { bytes: [], records: transactions.map(recordOf) }
+    : { bytes: transactions.map(({ bytes }) => bytes), records: [] }
 }

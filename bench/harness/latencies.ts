@@ -1,0 +1,19 @@
+/** Durations of one window. Grows by doubling, and holds four bytes each. */
+export class Latencies {
+  #values = new Float32Array(1_024)
+  #count = 0
+
+  add(ms: number): void {
+    if (this.#count === this.#values.length) {
+      const grown = new Float32Array(this.#count * 2)
+      grown.set(this.#values)
+      this.#values = grown
+    }
+    this.#values[this.#count] = ms
+    this.#count += 1
+  }
+
+  taken(): Float32Array {
+    return this.#values.slice(0, this.#count)
+  }
+}
