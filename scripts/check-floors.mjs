@@ -31,7 +31,10 @@ const ROOM_CODE = {
     [/(?<![\w$.#])(?<!\bnew\s+)Date\s*\(/g, 'reads the time'],
     [/\bprocess\s*\.\s*(?:nextTick|hrtime|uptime)\b/g, 'reads the time or decides on turns'],
     [/\bAbortSignal\s*\.\s*timeout\b|\bAtomics\s*\.\s*wait/g, 'waits for time to pass'],
-    [/\{[^{}]*\b(?:now|nextTick|hrtime|uptime|timeout|performance)\b[^{}]*\}\s*=\s*(?:globalThis|Date|process|AbortSignal|performance)\b/g, 'takes the time apart'],
+    [
+      /\{[^{}]*\b(?:now|nextTick|hrtime|uptime|timeout|performance)\b[^{}]*\}\s*=\s*(?:globalThis|Date|process|AbortSignal|performance)\b/g,
+      'takes the time apart',
+    ],
     [new RegExp(`\\{[^{}]*\\b(?:${TIMERS})\\b[^{}]*\\}\\s*=\\s*globalThis\\b`, 'g'), 'takes the time apart'],
     [/\bglobalThis\s*\[/g, 'hides which global it uses'],
   ],
@@ -39,7 +42,10 @@ const ROOM_CODE = {
     [/\bMath\s*(?:\?\.|\.)\s*random\b|\bMath\s*\[/g, 'throws dice'],
     [/\{[^{}]*\brandom\b[^{}]*\}\s*=\s*(?:globalThis\s*\.\s*)?Math\b/g, 'throws dice'],
     [/(?<!typeof\s)(?:=|\(|,|\?|:|\breturn)\s*Math\b(?!\s*[.?[\w])/g, 'hands dice on'],
-    [/(?<![\w$#])(?:randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues|webcrypto)\b/g, 'throws dice'],
+    [
+      /(?<![\w$#])(?:randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues|webcrypto)\b/g,
+      'throws dice',
+    ],
   ],
   network: [
     [/\bprocess\s*\.\s*(?:getBuiltinModule|binding)\b/g, 'hides which module of Node it uses'],
@@ -61,7 +67,8 @@ export function checkFloors(files, table = TABLE) {
   for (const file of files) {
     const code = blank(file.text)
     const imports = importsOf(file.text, code)
-    const report = (rule, line, message, level = 'error') => findings.push({ rule, path: file.path, line, message, level })
+    const report = (rule, line, message, level = 'error') =>
+      findings.push({ rule, path: file.path, line, message, level })
     const place = placeOf(file.path, rows)
     checkName(file.path, table, report)
     checkLength(file, table, report)
@@ -71,11 +78,23 @@ export function checkFloors(files, table = TABLE) {
     checkBarrel(file, code, imports, place, report)
   }
   for (const ring of ringsOf(fileEdges)) {
-    findings.push({ rule: 'ring', path: ring[0], line: 1, message: `files import one another: ${ring.join(' > ')}`, level: 'error' })
+    findings.push({
+      rule: 'ring',
+      path: ring[0],
+      line: 1,
+      message: `files import one another: ${ring.join(' > ')}`,
+      level: 'error',
+    })
   }
   for (const ring of ringsOf(folderEdges)) {
     const path = `src/${ring[0]}`
-    findings.push({ rule: 'folder-ring', path, line: 1, message: `folders import one another: ${ring.join(' > ')}`, level: 'error' })
+    findings.push({
+      rule: 'folder-ring',
+      path,
+      line: 1,
+      message: `folders import one another: ${ring.join(' > ')}`,
+      level: 'error',
+    })
   }
   return findings
 }
@@ -104,7 +123,10 @@ function checkImport(file, place, one, { known, rows, table, fileEdges, folderEd
   }
   if (specifier.startsWith('node:')) return
   if (!specifier.startsWith('.')) {
-    const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+    const name = specifier
+      .split('/')
+      .slice(0, specifier.startsWith('@') ? 2 : 1)
+      .join('/')
     if (place.row?.npm.includes(name)) return
     report('npm', line, `${place.folder ?? file.path} may not import the package ${name}`)
     return
@@ -132,9 +154,17 @@ function checkImport(file, place, one, { known, rows, table, fileEdges, folderEd
   addEdge(folderEdges, place.folder, to.folder)
   if (place.row === null || to.row === null || place.row.mayImport === 'all') return
   if (to.row.floor > place.row.floor) {
-    report('floor', line, `${place.folder} is floor ${place.row.floor} and may not import ${to.folder}, floor ${to.row.floor}`)
+    report(
+      'floor',
+      line,
+      `${place.folder} is floor ${place.row.floor} and may not import ${to.folder}, floor ${to.row.floor}`,
+    )
   } else if (!place.row.mayImport.includes(to.folder)) {
-    report('row', line, `${place.folder} may import ${place.row.mayImport.join(', ') || 'nothing'}, and not ${to.folder}`)
+    report(
+      'row',
+      line,
+      `${place.folder} may import ${place.row.mayImport.join(', ') || 'nothing'}, and not ${to.folder}`,
+    )
   }
 }
 
@@ -153,7 +183,8 @@ function checkBarrel(file, code, imports, place, report) {
     const fromOther = one.specifier?.startsWith('../') === true || one.specifier?.startsWith('.') === false
     for (const { name, typeOnly } of one.names) {
       if (!fromOther || typeOnly) continue
-      if (one.reexports) report('barrel', one.line, `${name} of ${one.specifier} is handed on: import it where it is made`)
+      if (one.reexports)
+        report('barrel', one.line, `${name} of ${one.specifier} is handed on: import it where it is made`)
       else ofOthers.add(name)
     }
   }
@@ -167,7 +198,8 @@ function checkBarrel(file, code, imports, place, report) {
 }
 
 function checkRooms(file, code, imports, table, report) {
-  const inside = (room) => table.rooms[room].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place)))
+  const inside = (room) =>
+    table.rooms[room].some((place) => file.path === place || (place.endsWith('/') && file.path.startsWith(place)))
   const rooms = (room) => table.rooms[room].join(', ')
   for (const [room, modules] of Object.entries(ROOM_MODULES)) {
     if (inside(room)) continue
@@ -180,7 +212,11 @@ function checkRooms(file, code, imports, table, report) {
     if (inside(room)) continue
     for (const [pattern, what] of patterns) {
       for (const match of code.matchAll(pattern)) {
-        report(room, lineAt(code, match.index), `${match[0].replace(/\s+/g, ' ').trim()} ${what}: only ${rooms(room)} may`)
+        report(
+          room,
+          lineAt(code, match.index),
+          `${match[0].replace(/\s+/g, ' ').trim()} ${what}: only ${rooms(room)} may`,
+        )
       }
     }
   }
@@ -191,13 +227,13 @@ function checkLength({ text, path }, { lines: limits }, report) {
   if (lines.length > limits.never) {
     report('length', limits.never, `${lines.length} lines: no file has more than ${limits.never}`)
   } else if (lines.length > limits.explainPast && !explainsLength(lines.slice(0, limits.explanationWithin))) {
-    const head = `its first ${limits.explanationWithin} lines do not say why in a comment that begins with "Long: "`
+    const head = `no comment in its first ${limits.explanationWithin} says why ("Long: ", "one file", "fused")`
     report('long', 1, `${posix.basename(path)} has ${lines.length} lines, and ${head}`, 'warning')
   }
 }
 
 function explainsLength(head) {
-  return head.some((line) => /^\s*(?:\/\/|\/?\*+)\s*Long: \S/.test(line))
+  return head.some((line) => /^\s*(?:\/\/|\/?\*).*\b(?:Long:|one file|fused)/i.test(line))
 }
 
 function checkName(path, { forbiddenNames }, report) {
@@ -259,14 +295,18 @@ export function readSources(root) {
   return readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path: path.slice(join(root, '/').length).replaceAll('\\', '/'), text: readFileSync(path, 'utf8') }))
+    .map((path) => ({
+      path: path.slice(join(root, '/').length).replaceAll('\\', '/'),
+      text: readFileSync(path, 'utf8'),
+    }))
     .sort((one, other) => (one.path < other.path ? -1 : 1))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const files = readSources(fileURLToPath(new URL('..', import.meta.url)))
   const findings = checkFloors(files)
-  for (const { rule, path, line, message, level } of findings) console.log(`${path}:${line} ${level} [${rule}] ${message}`)
+  for (const { rule, path, line, message, level } of findings)
+    console.log(`${path}:${line} ${level} [${rule}] ${message}`)
   for (const message of checkTable()) console.log(`scripts/floors.json error [table] ${message}`)
   const errors = findings.filter((finding) => finding.level === 'error').length + checkTable().length
   console.log(`${files.length} files, ${errors} errors, ${findings.length - errors} warnings`)

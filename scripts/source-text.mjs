@@ -13,7 +13,7 @@ const BEFORE_EXPRESSION = new Set(
  * What stands in the `${}` of a template stays.
  */
 export function blank(text) {
-  const out = [...text].length === text.length ? text.split('') : Array.from({ length: text.length }, (_, i) => text[i])
+  const out = text.split('')
   /** Depth of braces at which each open template goes on. */
   const templates = []
   let depth = 0
@@ -48,7 +48,10 @@ export function blank(text) {
     return end
   }
   const startsRegExp = () => {
-    const before = out.slice(Math.max(0, at - 200), at).join('').trimEnd()
+    const before = out
+      .slice(Math.max(0, at - 200), at)
+      .join('')
+      .trimEnd()
     const word = /[\w$]+$/.exec(before)?.[0]
     if (word !== undefined) return BEFORE_EXPRESSION.has(word)
     return !/[)\]}'"`]$/.test(before)
@@ -98,7 +101,10 @@ const CLAUSE = /((?:(?!\b(?:import|export)\b)[\w$*{},\s])*?)/.source
 
 const FROM = new RegExp(`\\b(import|export)\\b${CLAUSE}\\bfrom\\s*${QUOTED.replaceAll('\\1', '\\3')}`, 'g')
 const BARE = new RegExp(`\\bimport\\s*${QUOTED}`, 'g')
-const CALLED = new RegExp(`\\b(?:import(?:\\.meta\\.resolve)?|require(?:\\.resolve)?)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`, 'g')
+const CALLED = new RegExp(
+  `\\b(?:import(?:\\.meta\\.resolve)?|require(?:\\.resolve)?)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`,
+  'g',
+)
 const MADE_REQUIRE = new RegExp(`\\bcreateRequire\\s*\\([^()]*\\)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`, 'g')
 const NAMED_REQUIRE = /([\w$]+)\s*=\s*createRequire\s*\(/g
 
@@ -133,7 +139,10 @@ export function importsOf(text, code = blank(text)) {
   for (const match of code.matchAll(CALLED)) add(match, 1, {})
   for (const match of code.matchAll(MADE_REQUIRE)) add(match, 1, {})
   for (const [, name] of code.matchAll(NAMED_REQUIRE)) {
-    const called = new RegExp(`(?<![\\w$.])${name.replaceAll('$', '\\$')}(?:\\.resolve)?\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`, 'g')
+    const called = new RegExp(
+      `(?<![\\w$.])${name.replaceAll('$', '\\$')}(?:\\.resolve)?\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`,
+      'g',
+    )
     if (name !== 'require') for (const match of code.matchAll(called)) add(match, 1, {})
   }
   return found.sort((one, other) => one.line - other.line)

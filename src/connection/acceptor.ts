@@ -19,6 +19,7 @@ export class Acceptor {
   readonly #admission: Admission
   readonly #listeners: Listener[] = []
   readonly #handshaking = new Set<Connection>()
+  #closed: TransportError | null = null
 
   constructor(
     options: SocketOptions,
@@ -42,12 +43,17 @@ export class Acceptor {
         counters.acceptsFailed += 1
       },
     })
+    if (this.#closed !== null) {
+      await listener.close()
+      throw this.#closed
+    }
     this.#listeners.push(listener)
     return formatAddress(listener.address)
   }
 
   /** Stops listening, and cuts who has not said HELLO. Ready connections are their owner's to close. */
   async close(error: TransportError): Promise<void> {
+    this.#closed = error
     for (const connection of this.#handshaking) connection.destroy(error)
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()))
   }

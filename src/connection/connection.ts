@@ -306,6 +306,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#environment.wheel.disarm(this.#timer)
     this.#advance('agreed')
     this.writes.maxFrameBytes = agreement.maxFrameBytes
+    this.writes.maxMessageBytes = agreement.maxMessageBytes
     if (agreement.compression) this.writes.startCompressing()
     const receiver = this.#owner.onReady(this, agreement)
     if (receiver === null || this.state === 'closed') return false

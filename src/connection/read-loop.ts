@@ -7,7 +7,7 @@ import { inflateBlock } from '../compression/lz4.js'
 import type { ByteChannel } from '../socket/channel.js'
 import { messageEnd } from '../wire/batch.js'
 import { decodeFault } from '../wire/fault.js'
-import { CALL_PREFIX_BYTES, FLAG, KIND, MESSAGE_PREFIX_BYTES, readU16, readU32 } from '../wire/frame.js'
+import { CALL_PREFIX_BYTES, FLAG, KIND, LEAST_LENGTH, MESSAGE_PREFIX_BYTES, readU16, readU32 } from '../wire/frame.js'
 import { FrameReader, type FrameSink } from '../wire/frame-reader.js'
 import type { Environment } from './environment.js'
 import { FrameWatch } from './frame-watch.js'
@@ -70,7 +70,9 @@ export class ReadLoop implements FrameSink {
   start(receiver: Receiver, inflates: boolean): void {
     this.#receiver = receiver
     this.#inflates = inflates
-    this.#reader.maxFrameBytes = this.#environment.limits.maxFrameBytes
+    const { maxFrameBytes, maxMessageBytes, metadataBytes } = this.#environment.limits
+    // No frame of a message within its limit is longer, so that both limits are judged on the header.
+    this.#reader.maxFrameBytes = Math.min(maxFrameBytes, maxMessageBytes + metadataBytes + MESSAGE_OVERHEAD_BYTES)
   }
 
   /** Where the socket best puts the next bytes. */
@@ -288,3 +290,5 @@ export class ReadLoop implements FrameSink {
 }
 
 const METADATA_PREFIX_BYTES = 2
+/** Of a frame's length: header, deadline and metadata length. */
+const MESSAGE_OVERHEAD_BYTES = LEAST_LENGTH + CALL_PREFIX_BYTES + METADATA_PREFIX_BYTES

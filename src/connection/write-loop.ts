@@ -50,6 +50,8 @@ export class WriteLoop {
   readonly out: ByteWriter
   /** The largest frame `length` the peer accepts. */
   maxFrameBytes: number
+  /** The largest payload the peer accepts, before compression. */
+  maxMessageBytes = Number.POSITIVE_INFINITY
   /**
    * A write within the turn as soon as this many messages are ready. Whoever knows how many calls are under way sets
    * it to a part of them: written all at once, both sides would take turns waiting for each other.
@@ -144,8 +146,10 @@ export class WriteLoop {
   endMessage(): void {
     const { out } = this
     const payloadBytes = openFrameBytes(out) - this.#payloadOffset
+    if (payloadBytes > this.maxMessageBytes) throw this.#tooLarge('message', payloadBytes, this.maxMessageBytes)
     if (this.#compressing && payloadBytes > this.#environment.compression.thresholdBytes) this.#compress(payloadBytes)
-    if (openFrameBytes(out) - LENGTH_BYTES > this.maxFrameBytes) throw this.#tooLarge()
+    const length = openFrameBytes(out) - LENGTH_BYTES
+    if (length > this.maxFrameBytes) throw this.#tooLarge('frame', length, this.maxFrameBytes)
     endFrame(out)
     this.#ended()
   }
@@ -170,11 +174,11 @@ export class WriteLoop {
     }
   }
 
-  /** Opens a one-way message; it joins the open batch where method, codec and lane are the same. */
+  /** Opens a one-way message; it joins the open batch where method, codec and lane are the same, without metadata. */
   beginOneWay(flags: number, method: number): void {
     const { out } = this
     const key = (flags << 16) | method
-    if (key !== this.#batchKey) {
+    if (key !== this.#batchKey || (flags & FLAG.METADATA) !== 0) {
       this.beginMessage(KIND.ONE_WAY, flags, method, 0)
       this.#batchKey = key
       this.#batchCount = 0
@@ -199,8 +203,9 @@ export class WriteLoop {
     }
     this.#batchCount += 1
     const size = openFrameBytes(out)
-    // One more inline message must always fit the peer's frame limit.
-    const room = Math.min(this.#flushBytes, this.maxFrameBytes - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
+    // One more inline message must always fit the peer's limits.
+    const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
+    const room = Math.min(this.#flushBytes, most - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
     if (size >= room || this.#batchCount >= this.#environment.batch.maxMessages) this.#closeBatch()
     else this.#schedule()
   }
@@ -309,7 +314,6 @@ export class WriteLoop {
       abandonFrame(this.out)
       return
     }
-    this.#payloadOffset = HEADER_BYTES
     this.#batchCount = 0
     this.endMessage()
   }
@@ -319,9 +323,12 @@ export class WriteLoop {
     const { out } = this
     if (this.#batchCount > 0) {
       const key = this.#batchKey
+      // What the codec wrote in front of the bytes that it left where they are.
+      const head = Buffer.from(out.bytes.subarray(out.recordStart + this.#messageOffset, out.position))
       this.abandon()
       this.#closeBatch()
       this.beginMessage(KIND.ONE_WAY, key >>> 16, key & 0xffff, 0)
+      out.copy(head, 0, head.length)
       out.put(reference)
     }
     this.#batchKey = CLOSED
@@ -336,7 +343,8 @@ export class WriteLoop {
     const { out } = this
     if (this.#policy === null || !this.#policy.shouldTry(payloadBytes)) return
     const start = out.recordStart + this.#payloadOffset
-    const source = out.reference ?? out.bytes.subarray(start, out.position)
+    const inline = out.bytes.subarray(start, out.position)
+    const source = out.reference === null ? inline : Buffer.concat([inline, out.reference])
     const compressed = compressBlock(source)
     if (!this.#policy.tried(payloadBytes, compressed.length)) return
     out.truncate(start)
@@ -344,11 +352,11 @@ export class WriteLoop {
     markCompressed(out)
   }
 
-  #tooLarge(): Error {
-    const length = openFrameBytes(this.out) - LENGTH_BYTES
+  #tooLarge(what: string, length: number, limit: number): Error {
     abandonFrame(this.out)
-    return failure('message-too-large', `a frame of ${length} bytes is over the limit of ${this.maxFrameBytes} that the peer accepts`, {
-      details: { length, limit: this.maxFrameBytes },
+    this.#environment.counters.failed('message-too-large')
+    return failure('message-too-large', `a ${what} of ${length} bytes is over the limit of ${limit} that the peer accepts`, {
+      details: { length, limit },
     })
   }
 }

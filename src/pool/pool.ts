@@ -92,6 +92,16 @@ export class Pool<M extends Member> {
     return member
   }
 
+  /** A ready connection that passes, or null: for who cannot use the one picked. */
+  find(passes: (member: M) => boolean): M | null {
+    return this.#ready.find(passes) ?? null
+  }
+
+  /** Whether `pick` may still give this one. */
+  offers(member: M): boolean {
+    return this.#ready.includes(member)
+  }
+
   /** Takes a connection out for exclusive use. Waits for one to be made, if `max` allows; otherwise throws. */
   async lease(): Promise<Lease<M>> {
     const idle = this.#ready.find(({ inFlight }) => inFlight === 0)

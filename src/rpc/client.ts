@@ -14,7 +14,7 @@ import {
   peerIdOf,
   type SendOptions,
 } from './options.js'
-import { ACCEPTED, Outbound, type OutboundFacts } from './outbound.js'
+import { Outbound, type OutboundFacts } from './outbound.js'
 import {
   type AnyMethod,
   looseMethod,
@@ -54,12 +54,7 @@ export class Client {
 
   /** Sends many messages of one method, in order. Resolves when our bounded queue has them all. */
   async sendBatch(name: string, messages: Iterable<unknown>, options: SendOptions = NO_OPTIONS): Promise<void> {
-    const method = this.#method(name, 'oneWay')
-    for (const message of messages) {
-      const accepted = this.#outbound.send(method, message, options)
-      // Waiting for what is accepted already would cost a round of the microtask queue per message.
-      if (accepted !== ACCEPTED) await accepted
-    }
+    await this.#outbound.sendBatch(this.#method(name, 'oneWay'), messages, options)
   }
 
   /** The methods of a contract as functions. */

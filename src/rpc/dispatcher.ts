@@ -212,7 +212,7 @@ export class Dispatcher {
     } catch (error) {
       writes.abandon()
       const failed = opaque(error)
-      if (failed.reason !== undefined) this.#environment.counters.failed(failed.reason)
+      if (failed.reason === 'encode-failed') this.#environment.counters.failed('encode-failed')
       this.#answerError(id, failed, 'yes')
     }
     if (writes.blocked) this.#connection.onUnreadAnswer()

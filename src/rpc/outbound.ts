@@ -4,7 +4,6 @@ import { failure, type TransportError } from '../base/errors.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
-import { Ring } from '../memory/ring.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import type { PoolOptions } from '../pool/options.js'
 import { type Caller, expired } from './caller.js'
@@ -25,7 +24,15 @@ const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => 
 }
 
 /** What `send` returns when nothing needs waiting for: one promise for all. */
-export const ACCEPTED: Promise<void> = Promise.resolve()
+const ACCEPTED: Promise<void> = Promise.resolve()
+
+/** How far a batch came on a connection: `room` tells when to go on; `session` is null when all of it is sent. */
+interface Pumped {
+  readonly session: Session | null
+  readonly room: Promise<void>
+}
+
+const ALL_SENT: Pumped = { session: null, room: ACCEPTED }
 
 /** What a client has under way. */
 export interface OutboundFacts {
@@ -42,8 +49,6 @@ export class Outbound implements SessionOwner {
   readonly #dialers: readonly Dialer[]
   readonly #sessions: SessionMaker
   readonly #waiting: WaitingCalls
-  /** Senders that wait until a socket has room. */
-  readonly #roomWaiters = new Ring<() => void>()
   #closing: Promise<void> | null = null
 
   constructor(
@@ -93,11 +98,27 @@ export class Outbound implements SessionOwner {
     const metadata = this.#metadata(options.metadata)
     const session = this.#ready()
     if (session === null) return this.#whenReady(({ caller }) => caller.send(method, message, lane, metadata))
-    if (this.#overfull(session)) throw this.#queueFull()
-    session.caller.send(method, message, lane, metadata)
-    const { writes } = session.connection
-    if (!writes.blocked || writes.queuedBytes < this.#environment.limits.unreadSoftBytes) return ACCEPTED
-    return new Promise((resolve) => this.#roomWaiters.push(resolve))
+    return this.#sendOn(session, method, message, lane, metadata)
+  }
+
+  /** Sends many, on one connection as long as it lives: between two of them there is no order. */
+  async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
+    const lane = laneOf(options.priority)
+    const metadata = this.#metadata(options.metadata)
+    const rest = messages[Symbol.iterator]()
+    const pump = (ready: Session): Pumped => this.#pump(ready, rest, method, lane, metadata)
+    try {
+      for (let session = this.#ready(); ; ) {
+        const pumped: Pumped = session === null ? await this.#whenReady(pump) : pump(session)
+        if (pumped.session === null) return
+        await pumped.room
+        // It may be closed or leased meanwhile.
+        session = this.#pool.offers(pumped.session) ? pumped.session : this.#ready()
+      }
+    } catch (error) {
+      rest.return?.()
+      throw error
+    }
   }
 
   /** Resolves when there is a connection; rejects when dialling fails, or a contract does not fit the peer's. */
@@ -133,12 +154,10 @@ export class Outbound implements SessionOwner {
 
   onRoom(): void {
     if (this.#waiting.length > 0) this.#goOn()
-    if (this.#roomWaiters.length > 0) this.#tellRoom()
   }
 
   onGone(): void {
     this.#environment.counters.connectionsClosed += 1
-    this.#tellRoom()
   }
 
   async #close(graceMs: number): Promise<void> {
@@ -146,14 +165,25 @@ export class Outbound implements SessionOwner {
     this.#waiting.failAll(failure('closed', 'the client was closed'))
     for (const dialer of this.#dialers) dialer.close()
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
-    this.#tellRoom()
   }
 
   /** The session for the next message, or null when it has to wait. */
   #ready(): Session | null {
-    if (this.#waiting.length > 0 || this.#closing !== null) return null
+    return this.#waiting.length > 0 || this.#closing !== null ? null : this.#withRoom()
+  }
+
+  /** A connection that takes one more call. */
+  #withRoom(): Session | null {
     const session = this.#pool.pick()
-    return session === null || session.caller.full ? null : session
+    return session === null || !session.caller.full ? session : this.#pool.find(({ caller }) => !caller.full)
+  }
+
+  /** Throws what is wrong with the message. The promise waits where the queue is long. */
+  #sendOn(session: Session, method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): Promise<void> {
+    if (this.#overfull(session)) throw this.#queueFull()
+    session.caller.send(method, message, lane, metadata)
+    const { writes } = session.connection
+    return !writes.blocked || writes.queuedBytes < this.#environment.limits.unreadSoftBytes ? ACCEPTED : session.room()
   }
 
   /** Makes a call that had to wait, with what is left of its time. */
@@ -169,9 +199,21 @@ export class Outbound implements SessionOwner {
     else this.#waiting.add(waiting)
   }
 
+  /** Sends what is left of a batch, as far as the connection has room. */
+  #pump(session: Session, rest: Iterator<unknown>, method: AnyMethod, lane: number, metadata: Uint8Array | null): Pumped {
+    while (session.usable) {
+      const next = rest.next()
+      if (next.done === true) return ALL_SENT
+      const room = this.#sendOn(session, method, next.value, lane, metadata)
+      // Waiting for what is accepted already would cost a round of the microtask queue per message.
+      if (room !== ACCEPTED) return { session, room }
+    }
+    return { session, room: ACCEPTED }
+  }
+
   /** Runs `start` on a connection as soon as there is one, within the default deadline. */
-  #whenReady(start: (session: Session) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
+  #whenReady<T>(start: (session: Session) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       const waiter = {
         settled: false,
         expiresAt: this.#environment.clock.now() + this.#timeoutMs,
@@ -185,8 +227,7 @@ export class Outbound implements SessionOwner {
         waiter,
         start: (session) => {
           try {
-            start(session)
-            resolve()
+            resolve(start(session))
           } catch (error) {
             reject(error)
           }
@@ -198,17 +239,10 @@ export class Outbound implements SessionOwner {
   /** Puts what waits on connections, as far as they have room. */
   #goOn(): void {
     while (this.#waiting.length > 0) {
-      const session = this.#pool.pick()
-      if (session === null || session.caller.full) return
+      const session = this.#withRoom()
+      if (session === null || this.#overfull(session)) return
       this.#waiting.next()?.start(session)
     }
-  }
-
-  #tellRoom(): void {
-    for (const { connection } of this.#sessions.all()) {
-      if (connection.writes.blocked) return
-    }
-    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
   }
 
   #overfull({ connection: { writes } }: Session): boolean {

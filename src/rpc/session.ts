@@ -5,8 +5,10 @@ import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
 import { remoteError } from '../connection/remote-error.js'
+import { Ring } from '../memory/ring.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
+import { MAX_TIMEOUT_MS } from './options.js'
 import type { Registry } from './registry.js'
 
 export interface SessionOwner {
@@ -68,9 +70,12 @@ export class Session implements Receiver {
   readonly #owner: SessionOwner
   readonly #grace: WheelTimer
   readonly #gone: Promise<void>
+  /** Senders that wait until the socket has room. */
+  readonly #roomWaiters = new Ring<() => void>()
   #setGone: () => void = () => {}
   #leaving = false
   #closing = false
+  #graceEndsAt = Number.POSITIVE_INFINITY
 
   constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry, owner: SessionOwner) {
     this.connection = connection
@@ -101,19 +106,31 @@ export class Session implements Receiver {
     return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#dispatcher.open }
   }
 
-  /** Of the pool: nobody needs it any more. */
+  /** Resolves when the socket has taken what waits, or the connection is closed. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.#roomWaiters.push(resolve))
+  }
+
+  /** Of the pool: nobody needs it any more. Open calls go on: the peer ends them in its own grace, or their deadline. */
   retire(): void {
-    void this.close(RETIRE_GRACE_MS)
+    void this.close(MAX_TIMEOUT_MS)
   }
 
   /** Begins nothing new, lets what is open end within `graceMs`, then closes. Resolves when it is gone. */
   close(graceMs: number): Promise<void> {
-    if (!this.#closing && this.connection.state !== 'closed') {
+    if (this.connection.state === 'closed') return this.#gone
+    const { clock, wheel } = this.#environment
+    // It may be closing already, and in less of a hurry.
+    const endsAt = clock.now() + graceMs
+    if (endsAt < this.#graceEndsAt) {
+      this.#graceEndsAt = endsAt
+      wheel.arm(this.#grace, graceMs)
+    }
+    if (!this.#closing) {
       this.#closing = true
       this.connection.leave(this.#dispatcher.leave())
-      this.#environment.wheel.arm(this.#grace, graceMs)
-      this.#endWhenDone()
     }
+    this.#endWhenDone()
     return this.#gone
   }
 
@@ -161,6 +178,7 @@ export class Session implements Receiver {
   }
 
   onDrained(): void {
+    if (!this.connection.writes.blocked) this.#tellRoom()
     this.#owner.onRoom()
   }
 
@@ -169,6 +187,11 @@ export class Session implements Receiver {
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
+    this.#tellRoom()
+  }
+
+  #tellRoom(): void {
+    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
   }
 
   #endWhenDone(): void {
@@ -176,9 +199,6 @@ export class Session implements Receiver {
     this.connection.end(closedError())
   }
 }
-
-/** A connection that left the pool has open calls only where the peer is leaving, which ends them in its own grace. */
-const RETIRE_GRACE_MS = 10_000
 
 function closedError(): TransportError {
   return failure('closed', 'the connection was closed')

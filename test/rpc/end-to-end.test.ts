@@ -75,13 +75,15 @@ describe.each(transports)('over %s', (_, addressOf) => {
   it('messages of every size keep their order among each other', async ({ stage }) => {
     const seen: number[] = []
     const { client } = await pair(stage, (server) => {
-      server.receive('sized', (text) => void seen.push((text as string).length))
+      server.receive('sized', (message) => void seen.push((message as string | Buffer).length))
       server.handle('done', () => null)
     })
     const sizes = [1, 1_100, 0, 5_000, 3, 70_000, 4_095, 4_096, 2, 300_000, 1, 1, 9_000]
     await client.sendBatch('sized', sizes.map((size) => 'x'.repeat(size)))
+    await client.sendBatch('sized', sizes.map((size) => Buffer.alloc(size, size)))
     await client.call('done', null)
-    expect(seen).toEqual(sizes)
+    expect(seen).toEqual([...sizes, ...sizes])
+    expect(client.metrics().oneWaySent).toBe(26)
   })
 
   it('protobuf, msgpack and raw methods share one connection, and the same message passes in each', async ({ stage }) => {
@@ -117,11 +119,17 @@ describe.each(transports)('over %s', (_, addressOf) => {
   })
 
   it('a body over 1,024 bytes arrives whole, compressed where it pays and raw where it does not', async ({ stage }) => {
-    const { client } = await pair(stage, (server) => server.handle('echo', (request) => request))
+    const options = { compression: { mode: 'always' } } as const
+    const server = stage.server(options)
+    server.handle('echo', (request) => request)
+    const client = stage.client((await server.listen(addressOf(stage))).address, options)
     const text = 'the same again, '.repeat(500)
+    const zeroes = Buffer.alloc(200_000)
     expect(await client.call('echo', text)).toBe(text)
-    const { compressedBodies, inflatedBodies } = client.metrics()
-    expect([compressedBodies, inflatedBodies]).toEqual([1, 1])
+    expect(await client.call('echo', zeroes)).toEqual(zeroes)
+    expect(await client.call('echo', [1, zeroes, 'and more', zeroes])).toEqual([1, zeroes, 'and more', zeroes])
+    expect(client.metrics()).toMatchObject({ compressedBodies: 3, inflatedBodies: 3 })
+    expect(server.metrics()).toMatchObject({ compressedBodies: 3, inflatedBodies: 3 })
     const noise = Buffer.from(Array.from({ length: 8_000 }, (_, index) => (index * index * 31 + index) >>> 3))
     expect(await client.call('echo', noise)).toEqual(noise)
   })

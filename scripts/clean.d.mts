@@ -1,0 +1,1 @@
+export function insideRepository(root: string, folder: string): string

@@ -1,0 +1,293 @@
+import { describe, expect } from 'vitest'
+import type { Server } from '../../src/index.js'
+import { encodeFault } from '../../src/wire/fault.js'
+import { KIND } from '../../src/wire/frame.js'
+import { ManualClock } from '../fixtures/manual-clock.js'
+import { answerFrame, callFrame, faultOf, frame, methodFrame, packed } from '../fixtures/raw-peer.js'
+import { it, type Stage, turn, until } from '../fixtures/stage.js'
+
+/** A server whose handler `hold` answers when it is told to. */
+async function holding(
+  stage: Stage,
+  clock?: ManualClock,
+): Promise<{ server: Server; address: string; held: ((value: unknown) => void)[] }> {
+  const held: ((value: unknown) => void)[] = []
+  const { server, address } = await stage.listening(clock === undefined ? {} : { clock })
+  server.handle('hold', () => new Promise((resolve) => held.push(resolve)))
+  server.handle('echo', (request) => request)
+  return { server, address, held }
+}
+
+function goAway(lastAcceptedId: number): Buffer {
+  const body = encodeFault({ processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'leaving' })
+  return frame(KIND.GO_AWAY, { id: lastAcceptedId, body })
+}
+
+describe('server.close()', () => {
+  it('waits for running handlers, and their answers arrive', async ({ stage }) => {
+    const { server, address, held } = await holding(stage)
+    const client = stage.client(address)
+    const calls = [client.call('hold', 1), client.call('hold', 2)]
+    await until(() => held.length === 2)
+    let closed = false
+    const closing = server.close().then(() => {
+      closed = true
+    })
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    expect(closed).toBe(false)
+    held.forEach((answer, index) => {
+      answer(index)
+    })
+    expect(await Promise.all(calls)).toEqual([0, 1])
+    await closing
+    expect(server.info().connections).toEqual([])
+  })
+
+  it('waits for one-way handlers as well', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    let finish: () => void = () => {}
+    let finished = false
+    server.receive('slow', async () => {
+      await new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      finished = true
+    })
+    const client = stage.client(address)
+    await client.send('slow', 1)
+    await until(() => server.metrics().handlersStarted === 1)
+    const closing = server.close()
+    await turn()
+    finish()
+    await closing
+    expect(finished).toBe(true)
+  })
+
+  it('cuts what still runs after graceMs: the handler is told, its caller knows that it may have run', async ({ stage }) => {
+    const clock = new ManualClock()
+    const { server, address } = await stage.listening({ clock })
+    const reasons: unknown[] = []
+    server.handle('stuck', (_, call) => {
+      call.signal.addEventListener('abort', () => reasons.push(call.signal.reason))
+      return new Promise(() => {})
+    })
+    const client = stage.client(address)
+    const call = client.call('stuck', 1)
+    await until(() => server.info().connections[0]?.runningHandlers === 1)
+    const closing = server.close({ graceMs: 3_000 })
+    clock.advance(2_990)
+    await turn()
+    expect(reasons).toEqual([])
+    clock.advance(20)
+    expect(reasons).toEqual([expect.objectContaining({ reason: 'closed' })])
+    await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', processed: 'maybe' })
+    await closing
+  })
+
+  it('frees its address, and refuses to listen again', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    await server.close()
+    await expect(server.listen(address)).rejects.toMatchObject({ reason: 'closed' })
+    const next = await stage.listening({}, address)
+    expect(next.address).toBe(address)
+  })
+
+  it('closes an address that was about to be listened at', async ({ stage }) => {
+    const path = stage.socketPath()
+    const server = stage.server()
+    const listening = server.listen(`unix:${path}`)
+    await Promise.all([server.close(), expect(listening).rejects.toMatchObject({ reason: 'closed' })])
+    await stage.listening({}, `unix:${path}`)
+  })
+
+  it('is one closing however often it is called', async ({ stage }) => {
+    const { server, held, address } = await holding(stage)
+    const call = stage.client(address).call('hold', 1)
+    await until(() => held.length === 1)
+    const first = server.close()
+    expect(server.close()).toBe(first)
+    held[0]?.('done')
+    expect(await call).toBe('done')
+    await first
+  })
+
+  it('cuts who has not said HELLO', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const silent = await stage.dial(address)
+    await silent.nextOf(KIND.HELLO)
+    await server.close()
+    await silent.closed
+    expect(server.info().buffers.current).toBe(0)
+  })
+
+  it('tells the last id it accepted, answers those, and refuses what comes later before it runs', async ({ stage }) => {
+    const { server, address, held } = await holding(stage)
+    const peer = await stage.dial(address)
+    peer.hello()
+    peer.write(methodFrame(1, 'hold'), callFrame(1, 1, null), callFrame(2, 1, null))
+    await until(() => held.length === 2)
+    const closing = server.close()
+    const notice = await peer.nextOf(KIND.GO_AWAY)
+    expect(notice).toMatchObject({ aux: 0, id: 2 })
+    expect(faultOf(notice)).toMatchObject({ processed: 'no', reason: 'closed' })
+    peer.write(callFrame(3, 1, null), frame(KIND.PING, { id: 5 }))
+    const refusal = await peer.next()
+    expect(refusal).toMatchObject({ kind: KIND.ERROR, id: 3 })
+    expect(faultOf(refusal)).toMatchObject({ processed: 'no', reason: 'going-away' })
+    // A ping after the GO_AWAY harms nothing.
+    expect(await peer.next()).toMatchObject({ kind: KIND.PONG, id: 5 })
+    held.forEach((answer) => {
+      answer('kept')
+    })
+    expect(await peer.next()).toMatchObject({ kind: KIND.ANSWER, id: 1, body: packed('kept') })
+    expect(await peer.next()).toMatchObject({ kind: KIND.ANSWER, id: 2, body: packed('kept') })
+    peer.socket.end()
+    await closing
+    expect(server.metrics().handlersStarted).toBe(2)
+  })
+})
+
+describe('a client whose server leaves', () => {
+  it('loses no accepted call, and moves the next ones to another connection', async ({ stage }) => {
+    const old = await holding(stage)
+    const next = await holding(stage)
+    const client = stage.client([old.address, next.address])
+    const accepted = client.call('hold', 'accepted')
+    await until(() => old.held.length + next.held.length === 1)
+    const [leaving, staying] = old.held.length === 1 ? [old, next] : [next, old]
+    const closing = leaving.server.close()
+    // Some of these cross the GO_AWAY: they are refused before they run, and the rest goes to the other server.
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, (_, n) => client.call('echo', n)))
+    for (const [n, outcome] of outcomes.entries()) {
+      if (outcome.status === 'fulfilled') expect(outcome.value).toBe(n)
+      else expect(outcome.reason).toMatchObject({ code: 'UNAVAILABLE', processed: 'no', retryable: true })
+    }
+    leaving.held[0]?.('not lost')
+    expect(await accepted).toBe('not lost')
+    expect(await client.call('echo', 'moved')).toBe('moved')
+    await closing
+    expect(staying.server.metrics().handlersStarted).toBeGreaterThan(0)
+    expect(leaving.server.metrics().failures['answer-unknown']).toBe(0)
+  })
+
+  it('fails a call above the last accepted id as not processed, though its refusal is still to come', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address)
+    const peer = await raw.greeted()
+    const accepted = client.call('echo', 'accepted')
+    const crossed = client.call('echo', 'crossed')
+    await peer.nextOf(KIND.CALL)
+    await peer.nextOf(KIND.CALL)
+    const refusal = encodeFault({ processed: 'no', retryAfterMs: 0, reason: 'going-away', message: '' })
+    peer.write(goAway(1), frame(KIND.ERROR, { aux: 14, id: 2, body: refusal }))
+    await expect(crossed).rejects.toMatchObject({ code: 'UNAVAILABLE', origin: 'peer', processed: 'no' })
+    peer.write(answerFrame(1, 'kept'))
+    expect(await accepted).toBe('kept')
+    const replacement = await raw.greeted()
+    const moved = client.call('echo', 'moved')
+    const { id } = await replacement.nextOf(KIND.CALL)
+    replacement.write(answerFrame(id, 'moved'))
+    expect(await moved).toBe('moved')
+    expect(client.metrics().failures['answer-unknown']).toBe(0)
+  })
+
+  it('still refuses an answer to a call that it never made', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address)
+    const peer = await raw.greeted()
+    const call = client.call('echo', 1)
+    await peer.nextOf(KIND.CALL)
+    peer.write(goAway(1), answerFrame(9, 'never asked'))
+    await expect(call).rejects.toMatchObject({ reason: 'answer-unknown' })
+  })
+
+  it('waits for accepted calls as long as they may take, longer than any grace of its own', async ({ stage }) => {
+    const clock = new ManualClock()
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address, { clock, timeoutMs: 120_000 })
+    const peer = await raw.greeted()
+    const call = client.call('echo', 1)
+    const { id } = await peer.nextOf(KIND.CALL)
+    await turn()
+    peer.write(goAway(id))
+    await until(() => client.info().connections.some(({ state }) => state === 'draining'))
+    clock.advance(60_000)
+    peer.write(answerFrame(id, 'after a minute'))
+    expect(await call).toBe('after a minute')
+  })
+})
+
+describe('client.close()', () => {
+  it('lets open calls end, and refuses new ones at once', async ({ stage }) => {
+    const { address, held } = await holding(stage)
+    const client = stage.client(address)
+    const open = client.call('hold', 1)
+    await until(() => held.length === 1)
+    const closing = client.close()
+    const closed = { code: 'UNAVAILABLE', reason: 'closed', processed: 'no' }
+    await expect(client.call('echo', 1)).rejects.toMatchObject(closed)
+    await expect(client.send('note', 1)).rejects.toMatchObject(closed)
+    await expect(client.sendBatch('note', [1])).rejects.toMatchObject(closed)
+    await expect(client.lease()).rejects.toMatchObject(closed)
+    held[0]?.('done')
+    expect(await open).toBe('done')
+    await closing
+    await expect(client.call('echo', 1)).rejects.toMatchObject(closed)
+  })
+
+  it('cuts open calls after graceMs', async ({ stage }) => {
+    const clock = new ManualClock()
+    const { address, held } = await holding(stage)
+    const client = stage.client(address, { clock })
+    const open = client.call('hold', 1)
+    await until(() => held.length === 1)
+    const closing = client.close({ graceMs: 500 })
+    clock.advance(490)
+    await turn()
+    expect(client.info().connections).toHaveLength(1)
+    const cut = expect(open).rejects.toMatchObject({ reason: 'closed', processed: 'maybe' })
+    clock.advance(20)
+    await cut
+    await closing
+    held[0]?.(null)
+  })
+
+  it('keeps to its own grace where the server is leaving as well', async ({ stage }) => {
+    const clock = new ManualClock()
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address, { clock })
+    const peer = await raw.greeted()
+    const call = client.call('echo', 1)
+    const { id } = await peer.nextOf(KIND.CALL)
+    peer.write(goAway(id))
+    await until(() => client.info().connections.some(({ state }) => state === 'draining'))
+    const cut = expect(call).rejects.toMatchObject({ reason: 'closed', processed: 'maybe' })
+    const closing = client.close({ graceMs: 100 })
+    clock.advance(110)
+    await cut
+    await closing
+  })
+
+  it('fails calls that wait for a connection: none of them was processed', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address)
+    const waiting = Promise.allSettled([client.call('echo', 1), client.connect(), client.send('note', 1)])
+    await raw.accept()
+    await client.close()
+    for (const outcome of await waiting) expect(outcome).toMatchObject({ reason: { reason: 'closed', processed: 'no' } })
+    expect(client.info().buffers.current).toBe(0)
+  })
+
+  it('sends what was accepted before it', async ({ stage }) => {
+    const seen: unknown[] = []
+    const { server, address } = await stage.listening()
+    server.receive('note', (note) => void seen.push(note))
+    const client = stage.client(address)
+    await client.connect()
+    const numbers = Array.from({ length: 3_000 }, (_, n) => n)
+    await client.sendBatch('note', numbers)
+    await client.close()
+    await until(() => server.info().connections.length === 0)
+    expect(seen).toEqual(numbers)
+  })
+})
