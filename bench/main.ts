@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { commit, machine } from './report/machine.js'
 import type { Criterion, Report, Result } from './report/result.js'
 import { criteriaTable, resultsTable } from './report/terminal.js'
+import { SUBJECT_NAMES } from './subjects/all.js'
 import type { Effort } from './suites/cell.js'
 import { criteria } from './suites/criteria.js'
 import { echo } from './suites/echo.js'
@@ -12,7 +13,6 @@ import { oneWay } from './suites/one-way.js'
 import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
 import type { Suite } from './suites/suite.js'
-import { SUBJECT_NAMES } from './subjects/all.js'
 
 const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, memory]
 const ALL = 'all'
@@ -37,7 +37,8 @@ function seconds(text: string): number {
 function subjects(text: string): string[] {
   const names = text.split(',')
   const unknown = names.find((name) => !SUBJECT_NAMES.includes(name))
-  if (unknown !== undefined) throw new InvalidArgumentError(`there is no subject '${unknown}'; there are ${SUBJECT_NAMES.join(', ')}`)
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`there is no subject '${unknown}'; there are ${SUBJECT_NAMES.join(', ')}`)
   return names
 }
 
@@ -53,7 +54,9 @@ function folder(path: string): string {
 }
 
 const program = new Command('bench')
-  .description(`Suites: ${SUITES.map(({ name, what }) => `\n  ${name.padEnd(10)}${what}`).join('')}\n  ${ALL.padEnd(10)}all of them`)
+  .description(
+    `Suites: ${SUITES.map(({ name, what }) => `\n  ${name.padEnd(10)}${what}`).join('')}\n  ${ALL.padEnd(10)}all of them`,
+  )
   .argument('[suite]', 'which to run', 'quick')
   .option('--json <file>', 'write the figures to a file')
   .option('--data <folder>', 'real blocks (.rlp) instead of generated traffic', folder)
@@ -67,7 +70,8 @@ const program = new Command('bench')
 const [wanted = 'quick'] = program.processedArgs as [string]
 const flags = program.opts<Flags>()
 const chosen = wanted === ALL ? SUITES.filter((suite) => suite !== quick) : SUITES.filter(({ name }) => name === wanted)
-if (chosen.length === 0) program.error(`there is no suite '${wanted}'; there are ${SUITES.map(({ name }) => name).join(', ')}, ${ALL}`)
+if (chosen.length === 0)
+  program.error(`there is no suite '${wanted}'; there are ${SUITES.map(({ name }) => name).join(', ')}, ${ALL}`)
 
 const effort: Effort = {
   rounds: flags.full ? 5 : 3,
@@ -83,7 +87,11 @@ const say = (text: string): void => {
 }
 
 say(`${machine()}, Node ${process.version}, commit ${commit()}`)
-say(effort.dataFolder === null ? 'traffic: generated, fitted to mainnet sizes' : `traffic: real blocks from ${effort.dataFolder}`)
+say(
+  effort.dataFolder === null
+    ? 'traffic: generated, fitted to mainnet sizes'
+    : `traffic: real blocks from ${effort.dataFolder}`,
+)
 
 const results: Result[] = []
 const judged: Criterion[] = []

@@ -16,10 +16,14 @@ function run(command, args, cwd) {
 /** npm writes this file last: older than the lock file, or absent, means that the install is not what the lock says. */
 const installed = join(bench, 'node_modules', '.package-lock.json')
 const lock = join(bench, 'package-lock.json')
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) run('npm', ['ci', '--no-audit', '--no-fund'], bench)
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs)
+  run('npm', ['ci', '--no-audit', '--no-fund'], bench)
 
 run('npm', ['run', '--silent', 'build'], root)
 run('npm', ['run', '--silent', 'build'], bench)
 
-const { status } = spawnSync(process.execPath, [join(bench, 'dist', 'main.js'), ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [join(bench, 'dist', 'main.js'), ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+})
 process.exit(status ?? 2)

@@ -19,7 +19,9 @@ export class Child {
     const processor = side === 'client' ? '1' : '0'
     this.#process = fork(script, [JSON.stringify(assignment)], {
       // `fork` puts its own flags before the script, so that taskset can stand in front of Node.
-      ...(canPin ? { execPath: 'taskset', execArgv: ['-c', processor, process.execPath, ...flags] } : { execArgv: flags }),
+      ...(canPin
+        ? { execPath: 'taskset', execArgv: ['-c', processor, process.execPath, ...flags] }
+        : { execArgv: flags }),
       // Keeps typed arrays what they are.
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -28,7 +30,9 @@ export class Child {
       if (message.error === undefined) this.#answer?.resolve(message.value)
       else this.#answer?.reject(new Error(message.error))
     })
-    this.#process.on('exit', (code) => this.#answer?.reject(new Error(`the ${side} of ${assignment.subject} exited with ${code}`)))
+    this.#process.on('exit', (code) =>
+      this.#answer?.reject(new Error(`the ${side} of ${assignment.subject} exited with ${code}`)),
+    )
   }
 
   /** What the child says first: the address of a server, or that a client is connected. */

@@ -30,7 +30,9 @@ async function callDriver(): Promise<Driver> {
     async run(concurrency, ms) {
       const latencies = new Latencies()
       const count =
-        workload.kind === 'one-way' ? await sendLoop(connected, ms) : await closedLoop(connected, concurrency, ms, latencies)
+        workload.kind === 'one-way'
+          ? await sendLoop(connected, ms)
+          : await closedLoop(connected, concurrency, ms, latencies)
       return { count, latenciesMs: latencies.taken() }
     },
     close: () => connected.close(),

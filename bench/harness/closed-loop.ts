@@ -6,7 +6,12 @@ const SAMPLE_FROM_CONCURRENCY = 32
 const SAMPLE_EVERY = 16
 
 /** Each of `concurrency` users makes a call when the last one is answered, until time is up. Returns how many were answered. */
-export async function closedLoop(connected: Connected, concurrency: number, ms: number, latencies: Latencies): Promise<number> {
+export async function closedLoop(
+  connected: Connected,
+  concurrency: number,
+  ms: number,
+  latencies: Latencies,
+): Promise<number> {
   const every = concurrency >= SAMPLE_FROM_CONCURRENCY ? SAMPLE_EVERY : 1
   let next = 0
   let answered = 0

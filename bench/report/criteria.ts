@@ -39,7 +39,9 @@ export class Rows {
 
   #find(subject: string, match: Partial<Result>): Result | undefined {
     const wanted = Object.entries(match)
-    return this.#results.find((row) => row.subject === subject && wanted.every(([name, value]) => row[name as keyof Result] === value))
+    return this.#results.find(
+      (row) => row.subject === subject && wanted.every(([name, value]) => row[name as keyof Result] === value),
+    )
   }
 }
 

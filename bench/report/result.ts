@@ -41,7 +41,11 @@ export interface Report {
 type Place = Pick<Result, 'suite' | 'subject' | 'workload' | 'data' | 'concurrency' | 'payloadBytes'>
 
 /** The median of each figure over the windows. */
-export function resultOf(place: Place, windows: readonly Measured[], memory: { readonly client: Memory; readonly server: Memory }): Result {
+export function resultOf(
+  place: Place,
+  windows: readonly Measured[],
+  memory: { readonly client: Memory; readonly server: Memory },
+): Result {
   const over = (figure: (window: Measured) => number): number => median(windows.map(figure))
   return {
     ...place,

@@ -10,7 +10,20 @@ function figure(value: number): string {
 
 export function resultsTable(results: readonly Result[]): string {
   const table = new Table({
-    head: ['workload', 'in flight', 'subject', 'per second', 'p50 µs', 'p99 µs', 'max µs', 'CPU µs client', 'server', 'peak RSS MB client', 'server', 'heap after GC MB'],
+    head: [
+      'workload',
+      'in flight',
+      'subject',
+      'per second',
+      'p50 µs',
+      'p99 µs',
+      'max µs',
+      'CPU µs client',
+      'server',
+      'peak RSS MB client',
+      'server',
+      'heap after GC MB',
+    ],
     colAligns: ['left', 'right', 'left', ...Array.from({ length: 9 }, () => 'right' as const)],
     style: { head: [], border: [], compact: true },
   })
@@ -34,7 +47,10 @@ export function resultsTable(results: readonly Result[]): string {
 }
 
 export function criteriaTable(criteria: readonly Criterion[]): string {
-  const table = new Table({ head: ['criterion', 'target', 'value', ''], style: { head: [], border: [], compact: true } })
+  const table = new Table({
+    head: ['criterion', 'target', 'value', ''],
+    style: { head: [], border: [], compact: true },
+  })
   for (const { name, target, value, pass } of criteria) {
     table.push([name, target, figure(value), target === 'reported' ? '' : pass ? 'PASS' : 'FAIL'])
   }

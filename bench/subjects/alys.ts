@@ -40,7 +40,8 @@ export const alys: Subject = {
     const { bytes, records } = await payloadsOf(workload)
     const close = (): Promise<void> => client.close()
     if (workload.kind === 'record') {
-      const echo = workload.codec === 'msgpack' ? bench.recordMsgpack : (bench.recordProtobuf as typeof bench.recordMsgpack)
+      const echo =
+        workload.codec === 'msgpack' ? bench.recordMsgpack : (bench.recordProtobuf as typeof bench.recordMsgpack)
       return {
         close,
         call: (index) => echo(pick(records, index)),

@@ -36,7 +36,8 @@ function serve(): Promise<Serving> {
 /** The answer is the first 32 bytes of what was sent, in hexadecimal. */
 function checkReceipt(bytes: readonly Buffer[]): Connected['check'] {
   return (answer, index) => {
-    if (answer !== receiptOf(toHex(pick(bytes, index).subarray(0, RECEIPT_BYTES)))) throw new Error('an answer with other content')
+    if (answer !== receiptOf(toHex(pick(bytes, index).subarray(0, RECEIPT_BYTES))))
+      throw new Error('an answer with other content')
   }
 }
 

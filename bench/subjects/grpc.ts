@@ -14,7 +14,12 @@ const BYTES = {
 }
 const encode = (record: TransactionRecord): Buffer => ProtobufRecord.encode(record).finish() as Buffer
 const decode = (bytes: Buffer): TransactionRecord => ProtobufRecord.decode(bytes) as unknown as TransactionRecord
-const RECORD = { requestSerialize: encode, requestDeserialize: decode, responseSerialize: encode, responseDeserialize: decode }
+const RECORD = {
+  requestSerialize: encode,
+  requestDeserialize: decode,
+  responseSerialize: encode,
+  responseDeserialize: decode,
+}
 
 const SERVICE = {
   echo: { path: '/bench/echo', ...METHOD, ...BYTES },
@@ -55,7 +60,11 @@ export const grpcJs: Subject = {
     const client = new grpc.Client(address, grpc.credentials.createInsecure(), OPTIONS)
     const { bytes, records } = await payloadsOf(workload)
     const unary = <T>(
-      { path, requestSerialize, responseDeserialize }: {
+      {
+        path,
+        requestSerialize,
+        responseDeserialize,
+      }: {
         readonly path: string
         readonly requestSerialize: (value: T) => Buffer
         readonly responseDeserialize: (bytes: Buffer) => T
@@ -74,9 +83,14 @@ export const grpcJs: Subject = {
         return unary(workload.kind === 'echo' ? SERVICE.echo : SERVICE.ingest, pick(bytes, index))
       },
       check(answer, index) {
-        if (workload.kind === 'record') return checkBytes((answer as TransactionRecord).hash, pick(records, index).hash, index)
+        if (workload.kind === 'record')
+          return checkBytes((answer as TransactionRecord).hash, pick(records, index).hash, index)
         const payload = pick(bytes, index)
-        return checkBytes(answer as Buffer, workload.kind === 'echo' ? payload : payload.subarray(0, RECEIPT_BYTES), index)
+        return checkBytes(
+          answer as Buffer,
+          workload.kind === 'echo' ? payload : payload.subarray(0, RECEIPT_BYTES),
+          index,
+        )
       },
       close: async () => client.close(),
     }

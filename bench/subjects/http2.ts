@@ -38,7 +38,10 @@ export const http2: Subject = {
     })
   },
   async connect(address, workload) {
-    const session = connect(address, { settings: { initialWindowSize: 2 ** 20 }, peerMaxConcurrentStreams: MAX_STREAMS })
+    const session = connect(address, {
+      settings: { initialWindowSize: 2 ** 20 },
+      peerMaxConcurrentStreams: MAX_STREAMS,
+    })
     await new Promise((resolve, reject) => session.once('connect', resolve).once('error', reject))
     const { bytes } = await payloadsOf(workload)
     return {

@@ -35,8 +35,10 @@ export function pick<T>(list: readonly T[], index: number): T {
 const CONTENT_CHECK_EVERY = 1_024
 
 export function checkBytes(answer: Uint8Array, expected: Uint8Array, index: number): void {
-  if (answer.length !== expected.length) throw new Error(`an answer of ${answer.length} bytes instead of ${expected.length}`)
-  if (index % CONTENT_CHECK_EVERY === 0 && Buffer.compare(answer, expected) !== 0) throw new Error('an answer with other content')
+  if (answer.length !== expected.length)
+    throw new Error(`an answer of ${answer.length} bytes instead of ${expected.length}`)
+  if (index % CONTENT_CHECK_EVERY === 0 && Buffer.compare(answer, expected) !== 0)
+    throw new Error('an answer with other content')
 }
 
 /** What an ingest answers: the first 32 bytes of the transaction, in place of its hash. Hashing is nobody's transport. */

@@ -104,13 +104,16 @@ function wsSubject(name: string, corked: boolean): Subject {
         check(answer, index) {
           if (workload.kind === 'echo') return checkBytes(answer as Buffer, pick(bytes, index), index)
           const { hash } = unpackr.unpack(answer as Buffer) as { hash: Uint8Array }
-          const expected = workload.kind === 'record' ? pick(records, index).hash : pick(bytes, index).subarray(0, RECEIPT_BYTES)
+          const expected =
+            workload.kind === 'record' ? pick(records, index).hash : pick(bytes, index).subarray(0, RECEIPT_BYTES)
           return checkBytes(hash, expected, index)
         },
         send(index) {
           send(frame(index >>> 0, pick(bytes, index)))
           if (socket.bufferedAmount < HELD_BYTES) return undefined
-          return new Promise<void>((resolve) => (socket as unknown as { _socket: NodeJS.EventEmitter })._socket.once('drain', resolve))
+          return new Promise<void>((resolve) =>
+            (socket as unknown as { _socket: NodeJS.EventEmitter })._socket.once('drain', resolve),
+          )
         },
         close: async () => {
           socket.terminate()

@@ -1,4 +1,4 @@
-import { atLeast, atMost, peakRssMb, reported, Rows } from '../report/criteria.js'
+import { atLeast, atMost, peakRssMb, Rows, reported } from '../report/criteria.js'
 import type { Criterion, Result } from '../report/result.js'
 import { type Cell, measureCell } from './cell.js'
 import type { Suite } from './suite.js'
@@ -30,7 +30,8 @@ const heapMb = (row: Result): number => row.heapAfterGcMb
 
 function judge(results: readonly Result[]): Criterion[] {
   const rows = new Rows(results)
-  const ratio = (other: string, read: (row: Result) => number): number => rows.figure('alys', {}, read) / rows.figure(other, {}, read)
+  const ratio = (other: string, read: (row: Result) => number): number =>
+    rows.figure('alys', {}, read) / rows.figure(other, {}, read)
   return [
     atLeast('throughput over one kept socket with JSON (b)', rows.speedRatio('alys', KEPT_JSON, {}), 1.5),
     atLeast('throughput over undici JSON-RPC (c)', rows.speedRatio('alys', UNDICI, {}), 1.5),
@@ -38,6 +39,10 @@ function judge(results: readonly Result[]): Criterion[] {
     atMost('heap after GC of both sides over undici JSON-RPC (c)', ratio(UNDICI, heapMb), 0.7),
     reported('peak RSS of both sides over one kept socket with JSON (b)', ratio(KEPT_JSON, peakRssMb)),
     reported('heap after GC of both sides over one kept socket with JSON (b)', ratio(KEPT_JSON, heapMb)),
-    atMost(`p99 in ms with ${USERS} users`, rows.figure('alys', {}, ({ p99Us }) => p99Us / 1_000), 100),
+    atMost(
+      `p99 in ms with ${USERS} users`,
+      rows.figure('alys', {}, ({ p99Us }) => p99Us / 1_000),
+      100,
+    ),
   ]
 }

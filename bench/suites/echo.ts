@@ -19,7 +19,12 @@ function cell(payloadBytes: number, concurrency: number, full: boolean): Cell {
 }
 
 const SIZES: readonly (readonly [bytes: number, concurrency: number])[] = [
-  [32, 1], [32, 64], [32, 1_024], [1_024, 64], [1_024, 1_024], [65_536, 64],
+  [32, 1],
+  [32, 64],
+  [32, 1_024],
+  [1_024, 64],
+  [1_024, 1_024],
+  [65_536, 64],
 ]
 
 export const echo: Suite = {
@@ -56,7 +61,11 @@ function judge(rows: Rows): Criterion[] {
     atLeast('32 B, 64 in flight, over corked ws', ratio('ws-corked', 32, 64), 1.8),
     atLeast('1 KiB, 1,024 in flight, over the floor', ratio('floor', 1_024, 1_024), 0.4),
     atLeast('1 KiB, 1,024 in flight, over corked ws', ratio('ws-corked', 1_024, 1_024), 2),
-    atMost('32 B, 1 in flight, p50 over the round trip of the floor', rows.figure('alys', single, ({ p50Us }) => p50Us) / rows.figure('floor', single, roundTripUs), 1.15),
+    atMost(
+      '32 B, 1 in flight, p50 over the round trip of the floor',
+      rows.figure('alys', single, ({ p50Us }) => p50Us) / rows.figure('floor', single, roundTripUs),
+      1.15,
+    ),
     atLeast('64 KiB, 64 in flight, over the floor', ratio('floor', 65_536, 64), 0.95),
     atMost('peak RSS of both sides over grpc-js at 1,024 in flight', memory, 0.6),
   ]

@@ -23,8 +23,22 @@ export interface Transaction {
 
 /** Percentiles of transaction sizes on Ethereum mainnet: 1,589 transactions of six blocks, February 2026. */
 const SIZES: readonly (readonly [share: number, bytes: number])[] = [
-  [0, 101], [0.01, 106], [0.1, 108], [0.25, 116], [0.5, 177], [0.75, 183], [0.8, 275], [0.85, 375], [0.9, 883],
-  [0.925, 1277], [0.95, 1815], [0.975, 2709], [0.99, 5388], [0.995, 13534], [0.999, 16694], [1, 37751],
+  [0, 101],
+  [0.01, 106],
+  [0.1, 108],
+  [0.25, 116],
+  [0.5, 177],
+  [0.75, 183],
+  [0.8, 275],
+  [0.85, 375],
+  [0.9, 883],
+  [0.925, 1277],
+  [0.95, 1815],
+  [0.975, 2709],
+  [0.99, 5388],
+  [0.995, 13534],
+  [0.999, 16694],
+  [1, 37751],
 ]
 const SEED = 24_476_000
 const TRANSACTIONS = 1_589
@@ -43,7 +57,9 @@ export function generatedTransactions(): Transaction[] {
 
 /** The transactions of blocks as canonical RLP (header, transactions, uncles, withdrawals), one block a file. */
 export async function realTransactions(folder: string): Promise<Transaction[]> {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.rlp')).sort()
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.rlp'))
+    .sort()
   if (files.length === 0) throw new Error(`there are no .rlp files in ${folder}`)
   const transactions: Transaction[] = []
   for (const [index, name] of files.entries()) {

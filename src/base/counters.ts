@@ -47,7 +47,9 @@ export class Counters {
 }
 
 /** A copy of the counters at one moment. */
-export type Metrics = Readonly<Omit<Counters, 'failed' | 'failures'>> & { readonly failures: Readonly<Record<Reason, number>> }
+export type Metrics = Readonly<Omit<Counters, 'failed' | 'failures'>> & {
+  readonly failures: Readonly<Record<Reason, number>>
+}
 
 export function snapshot(counters: Counters): Metrics {
   const { failures, ...numbers } = counters

@@ -64,9 +64,13 @@ export function oneOf<const T extends string>(fallback: T, choices: readonly T[]
       if (choice !== undefined) return choice
       const expected = choices.map((known) => `'${known}'`).join(', ')
       if (typeof value !== 'string') throw wrongType(path, `one of ${expected}`, value)
-      throw failure('option-range', `option ${path} must be one of ${expected}, got '${value}'${hint(value, choices)}`, {
-        details: { option: path },
-      })
+      throw failure(
+        'option-range',
+        `option ${path} must be one of ${expected}, got '${value}'${hint(value, choices)}`,
+        {
+          details: { option: path },
+        },
+      )
     },
   }
 }

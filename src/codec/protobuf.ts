@@ -75,7 +75,10 @@ function verifyObject(message: unknown): string | null {
 function checkGenerated(type: ProtobufType<unknown>): void {
   const { encode, decode } = type
   if (typeof encode !== 'function' || typeof decode !== 'function' || decode.length < DECODE_PARAMETERS) {
-    throw failure('misuse', 'the type is not a message class of a static module, or one that an old protobufjs-cli made')
+    throw failure(
+      'misuse',
+      'the type is not a message class of a static module, or one that an old protobufjs-cli made',
+    )
   }
   reader.begin(Buffer.alloc(0), 0, 0, false)
   try {

@@ -1,7 +1,7 @@
 import { failure, type StatusCode, type TransportError } from '../base/errors.js'
 import { STATUS, statusFromNumber } from '../base/status.js'
-import { TokenBucket } from '../base/token-bucket.js'
 import { WheelTimer } from '../base/timer-wheel.js'
+import { TokenBucket } from '../base/token-bucket.js'
 import { CompressionPolicy } from '../compression/policy.js'
 import type { ByteChannel, ChannelFacts, ChannelReceiver } from '../socket/channel.js'
 import { decodeFault, encodeFault } from '../wire/fault.js'
@@ -34,7 +34,11 @@ export interface ConnectionFacts extends ChannelFacts {
   readonly state: ConnectionState
   readonly peerId: string | null
   readonly compression: boolean
-  readonly peerLimits: { readonly maxFrameBytes: number; readonly maxMessageBytes: number; readonly maxOpenCalls: number } | null
+  readonly peerLimits: {
+    readonly maxFrameBytes: number
+    readonly maxMessageBytes: number
+    readonly maxOpenCalls: number
+  } | null
   readonly queuedBytes: number
 }
 
@@ -172,7 +176,12 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   /** The peer caused an error of ours. Too many of them end the connection. */
   strike(): void {
     if (this.#strikes.take(1, this.#environment.clock.now())) return
-    this.fail(failure('too-many-errors', `the peer caused more than ${this.#environment.limits.errorsPer10s} errors in ${ERROR_WINDOW_S} s`))
+    this.fail(
+      failure(
+        'too-many-errors',
+        `the peer caused more than ${this.#environment.limits.errorsPer10s} errors in ${ERROR_WINDOW_S} s`,
+      ),
+    )
   }
 
   /** Reading stops until `resumeReading` takes the same reason back. */
@@ -189,7 +198,10 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     const { limits } = this.#environment
     const unread = this.writes.queuedBytes
     if (unread > limits.unreadHardBytes) {
-      const error = failure('answers-unread', `the peer left ${unread} bytes unread, the limit is ${limits.unreadHardBytes}`)
+      const error = failure(
+        'answers-unread',
+        `the peer left ${unread} bytes unread, the limit is ${limits.unreadHardBytes}`,
+      )
       this.#environment.counters.failed('answers-unread')
       this.destroy(error)
     } else if (unread > limits.unreadSoftBytes) {
@@ -271,13 +283,20 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   onStalled(): void {
     const { counters, limits } = this.#environment
     counters.failed('write-stalled')
-    this.destroy(failure('write-stalled', `the peer took nothing for ${limits.writeStallMs} ms`, { processed: 'maybe' }))
+    this.destroy(
+      failure('write-stalled', `the peer took nothing for ${limits.writeStallMs} ms`, { processed: 'maybe' }),
+    )
   }
 
   onControlFlood(): void {
     const { counters, limits } = this.#environment
     counters.failed('too-many-control-frames')
-    this.destroy(failure('too-many-control-frames', `more than ${limits.maxQueuedControlFrames} control frames wait for the peer to read`))
+    this.destroy(
+      failure(
+        'too-many-control-frames',
+        `more than ${limits.maxQueuedControlFrames} control frames wait for the peer to read`,
+      ),
+    )
   }
 
   #greet(services: readonly ServiceFingerprint[]): void {
@@ -358,7 +377,10 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   #onTimeout(): void {
     if (this.#state === 'closed') this.#channel.destroy()
     else {
-      const error = failure('handshake-timeout', `the peer sent no HELLO within ${this.#environment.limits.handshakeMs} ms`)
+      const error = failure(
+        'handshake-timeout',
+        `the peer sent no HELLO within ${this.#environment.limits.handshakeMs} ms`,
+      )
       this.#environment.counters.failed('handshake-timeout')
       this.destroy(error)
     }

@@ -43,7 +43,11 @@ export class Dialer {
     for (const attempt of this.#attempts) attempt.abort(failure('closed', 'the attempt to connect was given up'))
   }
 
-  async #open(owner: ConnectionOwner, services: readonly ServiceFingerprint[], signal: AbortSignal): Promise<Connection> {
+  async #open(
+    owner: ConnectionOwner,
+    services: readonly ServiceFingerprint[],
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const channel = await dial(this.#address, this.#options, signal)
     return new Promise((resolve, reject) => {
       let ready = false

@@ -59,9 +59,13 @@ export class FrameWatch {
     const elapsedMs = clock.now() - this.#since
     const allowedMs = Math.min(limits.frameMs, SPEED_GRACE_MS + (expectedBytes / limits.minFrameBytesPerSecond) * 1_000)
     if (elapsedMs >= allowedMs) {
-      return failure('frame-stalled', `a frame of ${expectedBytes} bytes has ${partialBytes} after ${Math.round(elapsedMs)} ms`, {
-        details: { expectedBytes, partialBytes, elapsedMs },
-      })
+      return failure(
+        'frame-stalled',
+        `a frame of ${expectedBytes} bytes has ${partialBytes} after ${Math.round(elapsedMs)} ms`,
+        {
+          details: { expectedBytes, partialBytes, elapsedMs },
+        },
+      )
     }
     wheel.arm(this.#timer, Math.min(LOOK_MS, allowedMs - elapsedMs))
     return null

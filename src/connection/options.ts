@@ -1,8 +1,9 @@
-export { socketRules, type SocketOptions } from '../socket/options.js'
-import { group, integer, oneOf, type OutputOf } from '../base/options.js'
+import { group, integer, type OutputOf, oneOf } from '../base/options.js'
+import { socketRules } from '../socket/options.js'
+import { limitRules } from './limits.js'
 
 /** When what was sent leaves for the socket. */
-export const batchRules = group({
+const batchRules = group({
   /** The most bytes that gather before a write within a turn. The size adapts to the messages below this. */
   maxBytes: integer(32 * 1024, 1_024, 64 * 1024),
   /** The most messages that gather before a write, and in one BATCH frame. */
@@ -11,7 +12,7 @@ export const batchRules = group({
   maxDelayMs: integer(0, 0, 1_000),
 })
 
-export const compressionRules = group({
+const compressionRules = group({
   algorithm: oneOf('lz4', ['lz4', 'none']),
   /** A frame body of this many bytes goes as it is; one more and it is compressed. */
   thresholdBytes: integer(1_024, 0, 64 * 1024 * 1024),
@@ -21,3 +22,11 @@ export const compressionRules = group({
 
 export type BatchOptions = OutputOf<typeof batchRules>
 export type CompressionOptions = OutputOf<typeof compressionRules>
+
+/** Everything that a user can say about connections, by the names of the groups. */
+export const connectionRules = {
+  socket: socketRules,
+  batch: batchRules,
+  compression: compressionRules,
+  limits: limitRules,
+} as const

@@ -117,7 +117,16 @@ export class ReadLoop implements FrameSink {
     this.#environment.wheel.disarm(this.#throttle)
   }
 
-  onFrame(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+  onFrame(
+    kind: number,
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    owned: boolean,
+  ): boolean {
     this.#framesSeen += 1
     const receiver = this.#receiver
     if (receiver !== null) {
@@ -221,7 +230,15 @@ export class ReadLoop implements FrameSink {
     return this.#mayGoOn()
   }
 
-  #fillCall(flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+  #fillCall(
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    owned: boolean,
+  ): boolean {
     if (end - start < CALL_PREFIX_BYTES) return this.#broken(failure('frame-malformed', 'a CALL without its deadline'))
     this.#message.timeoutMs = readU32(bytes, start)
     return this.#fill(flags, aux, id, bytes, start + CALL_PREFIX_BYTES, end, owned)
@@ -247,11 +264,13 @@ export class ReadLoop implements FrameSink {
 
   #fillRare(flags: number): boolean {
     const message = this.#message
-    if ((flags & FLAG.MORE) !== 0) return this.#broken(failure('frame-malformed', 'a message in parts, which was not agreed'))
+    if ((flags & FLAG.MORE) !== 0)
+      return this.#broken(failure('frame-malformed', 'a message in parts, which was not agreed'))
     if ((flags & FLAG.METADATA) !== 0) {
       const at = message.start + METADATA_PREFIX_BYTES
       const metadataEnd = at > message.end ? Number.POSITIVE_INFINITY : at + readU16(message.bytes, message.start)
-      if (metadataEnd > message.end) return this.#broken(failure('frame-malformed', 'metadata that ends after its frame'))
+      if (metadataEnd > message.end)
+        return this.#broken(failure('frame-malformed', 'metadata that ends after its frame'))
       message.metadataBytes = message.bytes
       message.metadataStart = at
       message.metadataEnd = metadataEnd
@@ -262,7 +281,8 @@ export class ReadLoop implements FrameSink {
 
   #inflate(): boolean {
     const message = this.#message
-    if (!this.#inflates) return this.#broken(failure('compression-not-agreed', 'a compressed body where compression was not agreed'))
+    if (!this.#inflates)
+      return this.#broken(failure('compression-not-agreed', 'a compressed body where compression was not agreed'))
     const { counters, clock, wheel, limits } = this.#environment
     try {
       message.bytes = inflateBlock(message.bytes, message.start, message.end, limits)

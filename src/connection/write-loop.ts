@@ -15,8 +15,8 @@ import {
   HEADER_BYTES,
   KIND,
   LENGTH_BYTES,
-  markCompressed,
   MESSAGE_PREFIX_BYTES,
+  markCompressed,
   openFrameBytes,
   putU32,
   writeU32,
@@ -93,7 +93,8 @@ export class WriteLoop {
       this.#scheduled = false
       this.flush()
     }
-    this.#delay = environment.batch.maxDelayMs > 0 ? new WheelTimer(() => this.#endOfTurn(environment.clock.now())) : null
+    this.#delay =
+      environment.batch.maxDelayMs > 0 ? new WheelTimer(() => this.#endOfTurn(environment.clock.now())) : null
     this.#stall = new WheelTimer(() => this.#owner.onStalled())
   }
 
@@ -161,7 +162,8 @@ export class WriteLoop {
     endFrame(this.out)
     this.#ended()
     this.#controlFrames += 1
-    if (this.#blocked && this.#controlFrames > this.#environment.limits.maxQueuedControlFrames) this.#owner.onControlFlood()
+    if (this.#blocked && this.#controlFrames > this.#environment.limits.maxQueuedControlFrames)
+      this.#owner.onControlFlood()
   }
 
   /** Takes the open frame, or the open message of a batch, back. */
@@ -265,7 +267,8 @@ export class WriteLoop {
 
   /** The channel is gone: writes that it still held are done with. */
   dispose(): void {
-    for (let segment = this.#open.shift(); segment !== undefined; segment = this.#open.shift()) this.out.written(segment)
+    for (let segment = this.#open.shift(); segment !== undefined; segment = this.#open.shift())
+      this.out.written(segment)
   }
 
   #ended(): void {
@@ -273,7 +276,8 @@ export class WriteLoop {
     counters.framesSent += 1
     this.#messages += 1
     const { pendingBytes } = this.out
-    if (pendingBytes >= this.#flushBytes || this.#messages >= this.flushMessages || this.#messages >= batch.maxMessages) this.flush()
+    if (pendingBytes >= this.#flushBytes || this.#messages >= this.flushMessages || this.#messages >= batch.maxMessages)
+      this.flush()
     else this.#schedule()
   }
 
@@ -355,9 +359,13 @@ export class WriteLoop {
   #tooLarge(what: string, length: number, limit: number): Error {
     abandonFrame(this.out)
     this.#environment.counters.failed('message-too-large')
-    return failure('message-too-large', `a ${what} of ${length} bytes is over the limit of ${limit} that the peer accepts`, {
-      details: { length, limit },
-    })
+    return failure(
+      'message-too-large',
+      `a ${what} of ${length} bytes is over the limit of ${limit} that the peer accepts`,
+      {
+        details: { length, limit },
+      },
+    )
   }
 }
 

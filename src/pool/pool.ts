@@ -7,8 +7,8 @@ import { EndpointPool, type Member } from './endpoint-pool.js'
 import { Lease } from './lease.js'
 import type { PoolOptions } from './options.js'
 
-export type { Lease } from './lease.js'
 export type { Member } from './endpoint-pool.js'
+export type { Lease } from './lease.js'
 
 export interface PoolOwner {
   /** There is a member to pick. */
@@ -212,7 +212,8 @@ export class Pool<M extends Member> {
     for (const member of [...this.#ready]) {
       const { activity, inFlight } = member
       const seen = this.#quiet.get(member)
-      if (inFlight > 0 || seen === undefined || seen.activity !== activity) this.#quiet.set(member, { activity, since: now })
+      if (inFlight > 0 || seen === undefined || seen.activity !== activity)
+        this.#quiet.set(member, { activity, since: now })
       else if (now - seen.since >= idleTimeoutMs && this.#homes.size > min) this.leave(member)
     }
     this.#armSweep()

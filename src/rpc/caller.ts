@@ -9,7 +9,7 @@ import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/write-loop.js'
 import { DeadlineWatch } from './deadline.js'
-import type { PendingCall } from './pending-call.js'
+import type { CallPlace, PendingCall } from './pending-call.js'
 import type { AnyMethod, ServiceFacts } from './service.js'
 
 /**
@@ -23,7 +23,7 @@ const FLUSH_SHIFT = 2
 const NO_NUMBERS = new Uint16Array(0)
 
 /** The calls that this side makes on one connection. */
-export class Caller {
+export class Caller implements CallPlace {
   readonly #connection: Connection
   readonly #environment: Environment
   readonly #agreement: Agreement
@@ -89,7 +89,7 @@ export class Caller {
     const id = this.#table.open(pending)
     writes.flushMessages = Math.max(LEAST_FLUSH_MESSAGES, this.#table.size >> FLUSH_SHIFT)
     pending.id = id
-    pending.caller = this
+    pending.place = this
     try {
       const { request } = method
       writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, timeoutMs)
@@ -231,7 +231,10 @@ export class Caller {
 }
 
 export function expired(timeoutMs: number, ran: TransportError['processed']): TransportError {
-  return failure('deadline', `the call had no outcome within ${timeoutMs} ms`, { processed: ran, details: { timeoutMs } })
+  return failure('deadline', `the call had no outcome within ${timeoutMs} ms`, {
+    processed: ran,
+    details: { timeoutMs },
+  })
 }
 
 /** The same failure, with what is known of this one call. */

@@ -62,7 +62,9 @@ export class Client {
     const facts = serviceFacts(service)
     const known = this.#services.find(({ name }) => name === facts.name)
     if (known !== undefined && known.fingerprint !== facts.fingerprint) {
-      throw failure('contract-mismatch', `another contract of the name ${facts.name} is in use already`, { origin: 'user' })
+      throw failure('contract-mismatch', `another contract of the name ${facts.name} is in use already`, {
+        origin: 'user',
+      })
     }
     if (known === undefined) this.#services.push(facts)
     const functions = Object.entries<AnyMethod>(service).map(([short, method]) => {
@@ -124,7 +126,9 @@ export class Client {
     if (known === undefined) {
       const { maxMethods } = this.#environment.limits
       if (this.#methods.size >= maxMethods) {
-        throw failure('too-many-methods', `this client has used ${maxMethods} method names already`, { origin: 'local' })
+        throw failure('too-many-methods', `this client has used ${maxMethods} method names already`, {
+          origin: 'local',
+        })
       }
       const method = looseMethod(name, kind)
       this.#methods.set(name, method)

@@ -44,7 +44,13 @@ export class Dispatcher {
   #turnNow = UNKNOWN_TIME
 
   /** `onSettled` is told each time that a handler which took its time has settled. */
-  constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry, onSettled: () => void) {
+  constructor(
+    connection: Connection,
+    agreement: Agreement,
+    environment: Environment,
+    registry: Registry,
+    onSettled: () => void,
+  ) {
     const { clock, limits } = environment
     this.#connection = connection
     this.#environment = environment
@@ -125,12 +131,18 @@ export class Dispatcher {
 
   onCancel(id: number, code: StatusCode): void {
     if (!this.#cancels.take(1, this.#environment.clock.now())) {
-      this.#connection.fail(failure('too-many-cancels', `cancels faster than ${this.#environment.limits.cancelsPerSecond} a second`))
+      this.#connection.fail(
+        failure('too-many-cancels', `cancels faster than ${this.#environment.limits.cancelsPerSecond} a second`),
+      )
       return
     }
     // A cancel that crosses the answer on its way finds nothing, which is fine.
     const running = this.#running.get(id)
-    running?.call.abort(failure(code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled', 'the caller waits no more', { processed: 'maybe' }))
+    running?.call.abort(
+      failure(code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled', 'the caller waits no more', {
+        processed: 'maybe',
+      }),
+    )
   }
 
   onTurnEnd(): void {
@@ -151,12 +163,16 @@ export class Dispatcher {
     const { method } = found
     if (method.kind !== kind) throw failure('method-unknown', `${method.name} is ${method.kind}, not ${kind}`)
     if (message.codec !== CODEC_NUMBER[method.request.name]) {
-      throw failure('codec-not-agreed', `${method.name} takes ${method.request.name}, got codec number ${message.codec}`)
+      throw failure(
+        'codec-not-agreed',
+        `${method.name} takes ${method.request.name}, got codec number ${message.codec}`,
+      )
     }
     if (kind === 'oneWay') return found
     if (this.#leaving) throw failure('going-away', 'the peer is closing and takes no new calls', { origin: 'local' })
     const { maxOpenCalls } = this.#environment.limits
-    if (this.#running.size >= maxOpenCalls) throw failure('too-many-open-calls', `${maxOpenCalls} calls are open already`)
+    if (this.#running.size >= maxOpenCalls)
+      throw failure('too-many-open-calls', `${maxOpenCalls} calls are open already`)
     return found
   }
 
@@ -232,7 +248,13 @@ export class Dispatcher {
   }
 
   #answerError(id: number, { code, origin, reason, message, details }: TransportError, processed: 'yes' | 'no'): void {
-    const error = new TransportError(message, { code, origin, details, processed, ...(reason === undefined ? {} : { reason }) })
+    const error = new TransportError(message, {
+      code,
+      origin,
+      details,
+      processed,
+      ...(reason === undefined ? {} : { reason }),
+    })
     this.#connection.answerError(id, error)
     if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer()
   }

@@ -1,4 +1,4 @@
-import { failure, TransportError } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 import type { Agreement } from '../connection/hello.js'
 import type { Registration, Registry } from './registry.js'
 import { checkName } from './service.js'
@@ -26,7 +26,8 @@ export class IntroducedMethods {
   add(number: number, name: string): TransportError | null {
     if (this.#count >= this.#limit) return failure('too-many-methods', `more than ${this.#limit} method names`)
     // Numbers are given out one after the other, so that the table has no holes.
-    if (number !== this.#count + 1) return failure('frame-malformed', `method number ${number} where ${this.#count + 1} is next`)
+    if (number !== this.#count + 1)
+      return failure('frame-malformed', `method number ${number} where ${this.#count + 1} is next`)
     try {
       checkName(name)
     } catch {

@@ -21,7 +21,8 @@ export function encodeMetadata(metadata: Metadata, limits: MetadataLimits): Buff
   if (entries.length > limits.metadataEntries) throw tooMany(entries.length, limits)
   const parts: Buffer[] = [Buffer.alloc(BLOCK_HEAD_BYTES)]
   for (const [key, value] of entries) {
-    if (!KEY.test(key)) throw failure('metadata-malformed', `the metadata key '${key.slice(0, 64)}' does not match ${KEY.source}`)
+    if (!KEY.test(key))
+      throw failure('metadata-malformed', `the metadata key '${key.slice(0, 64)}' does not match ${KEY.source}`)
     if (typeof value !== 'string') throw failure('metadata-malformed', `the metadata value of '${key}' is not a string`)
     const text = Buffer.from(value)
     const head = Buffer.alloc(VALUE_HEAD_BYTES)

@@ -1,16 +1,20 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { failure } from '../base/errors.js'
-import { group, instance, type InputOf, integer, type OutputOf, optional, text } from '../base/options.js'
+import { group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
 import { type Random, systemRandom } from '../base/random.js'
-import { limitRules } from '../connection/limits.js'
-import { batchRules, compressionRules, socketRules } from '../connection/options.js'
+import { connectionRules } from '../connection/options.js'
 import { poolRules } from '../pool/options.js'
 import type { Metadata } from './metadata.js'
 
 /** Votes go before blocks, blocks before calls, calls before bulk. */
 export type Priority = 'high' | 'normal' | 'low' | 'bulk'
 
-const LANES: ReadonlyMap<unknown, number> = new Map([['high', 0], ['normal', 1], ['low', 2], ['bulk', 3]])
+const LANES: ReadonlyMap<unknown, number> = new Map([
+  ['high', 0],
+  ['normal', 1],
+  ['low', 2],
+  ['bulk', 3],
+])
 const NORMAL_LANE = 1
 
 /** The lane of a priority; without one, `normal`. */
@@ -18,9 +22,13 @@ export function laneOf(priority: Priority | undefined): number {
   if (priority === undefined) return NORMAL_LANE
   const lane = LANES.get(priority)
   if (lane !== undefined) return lane
-  throw failure('option-range', `option priority must be one of ${[...LANES.keys()].join(', ')}, got ${String(priority)}`, {
-    details: { option: 'priority' },
-  })
+  throw failure(
+    'option-range',
+    `option priority must be one of ${[...LANES.keys()].join(', ')}, got ${String(priority)}`,
+    {
+      details: { option: 'priority' },
+    },
+  )
 }
 
 export interface CallOptions {
@@ -46,9 +54,13 @@ export const NO_OPTIONS: CallOptions = Object.freeze({})
 /** A timeout as it may be used: at least 1 ms, at most a day. */
 export function checkTimeout(timeoutMs: number): number {
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {
-    throw failure(typeof timeoutMs === 'number' ? 'option-range' : 'option-type', `option timeoutMs must be a number over 0, got ${String(timeoutMs)}`, {
-      details: { option: 'timeoutMs' },
-    })
+    throw failure(
+      typeof timeoutMs === 'number' ? 'option-range' : 'option-type',
+      `option timeoutMs must be a number over 0, got ${String(timeoutMs)}`,
+      {
+        details: { option: 'timeoutMs' },
+      },
+    )
   }
   return Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS)
 }
@@ -65,10 +77,7 @@ const PEER_ID = /^[\x21-\x7e]{1,128}$/
 const shared = {
   /** Who we are to our peers. Random where it is not given. */
   id: optional(text('', PEER_ID)),
-  socket: socketRules,
-  batch: batchRules,
-  compression: compressionRules,
-  limits: limitRules,
+  ...connectionRules,
   /** For tests and simulations: where time and chance come from. */
   clock: instance<Clock>(systemClock),
   random: instance<Random>(systemRandom),

@@ -4,8 +4,8 @@ import { failure, type TransportError } from '../base/errors.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
-import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import type { PoolOptions } from '../pool/options.js'
+import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import { type Caller, expired } from './caller.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import { type CallOptions, checkSignal, checkTimeout, laneOf, type SendOptions } from './options.js'
@@ -179,7 +179,13 @@ export class Outbound implements SessionOwner {
   }
 
   /** Throws what is wrong with the message. The promise waits where the queue is long. */
-  #sendOn(session: Session, method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): Promise<void> {
+  #sendOn(
+    session: Session,
+    method: AnyMethod,
+    message: unknown,
+    lane: number,
+    metadata: Uint8Array | null,
+  ): Promise<void> {
     if (this.#overfull(session)) throw this.#queueFull()
     session.caller.send(method, message, lane, metadata)
     const { writes } = session.connection
@@ -200,7 +206,13 @@ export class Outbound implements SessionOwner {
   }
 
   /** Sends what is left of a batch, as far as the connection has room. */
-  #pump(session: Session, rest: Iterator<unknown>, method: AnyMethod, lane: number, metadata: Uint8Array | null): Pumped {
+  #pump(
+    session: Session,
+    rest: Iterator<unknown>,
+    method: AnyMethod,
+    lane: number,
+    metadata: Uint8Array | null,
+  ): Pumped {
     while (session.usable) {
       const next = rest.next()
       if (next.done === true) return ALL_SENT

@@ -2,8 +2,12 @@
 import type { Counters } from '../base/counters.js'
 import type { Processed, TransportError } from '../base/errors.js'
 import type { Turn } from '../base/turns.js'
-import type { Caller } from './caller.js'
 import type { AnyMethod } from './service.js'
+
+/** A connection, as far as a call on it is concerned. */
+export interface CallPlace {
+  giveUp(call: PendingCall, error: TransportError): void
+}
 
 /**
  * A call that waits for its answer. The promise is settled once; a call that was given up keeps its place in the
@@ -16,7 +20,7 @@ export class PendingCall {
   readonly timeoutMs: number
   settled = false
   /** Where the call is, once it is on a connection. */
-  caller: Caller | null = null
+  place: CallPlace | null = null
   id = 0
   /** Stream position behind the call's frame: handed to the socket once `handedBytes` has reached it. */
   endPosition = 0
@@ -56,8 +60,8 @@ export class PendingCall {
   /** Settles before there is an outcome: a call that is on a connection is cancelled there. */
   giveUp(error: (processed: Processed) => TransportError): void {
     if (this.settled) return
-    if (this.caller === null) this.fail(error('no'))
-    else this.caller.giveUp(this, error('maybe'))
+    if (this.place === null) this.fail(error('no'))
+    else this.place.giveUp(this, error('maybe'))
   }
 
   fail(error: TransportError): void {

@@ -20,7 +20,11 @@ export class Server {
     const parsed = serverRules.parse(options, '')
     this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
     const nothing = (): void => {}
-    this.#sessions = new SessionMaker(this.#environment, this.#registry, { onLeaving: nothing, onRoom: nothing, onGone: nothing })
+    this.#sessions = new SessionMaker(this.#environment, this.#registry, {
+      onLeaving: nothing,
+      onRoom: nothing,
+      onGone: nothing,
+    })
     this.#acceptor = new Acceptor(parsed.socket, this.#environment, this.#sessions, () => this.#registry.services)
   }
 
@@ -45,7 +49,10 @@ export class Server {
     return { address: await this.#acceptor.listen(address) }
   }
 
-  info(): { readonly connections: readonly ReturnType<Session['info']>[]; readonly buffers: ReturnType<Environment['ledger']['facts']> } {
+  info(): {
+    readonly connections: readonly ReturnType<Session['info']>[]
+    readonly buffers: ReturnType<Environment['ledger']['facts']>
+  } {
     return {
       connections: this.#sessions.all().map((session) => session.info()),
       buffers: this.#environment.ledger.facts(),

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { failure } from '../base/errors.js'
 import type { Codec } from '../codec/codec.js'
 import { msgpack } from '../codec/msgpack.js'
-import type { ServerCall } from './server-call.js'
 import type { CallOptions, SendOptions } from './options.js'
+import type { ServerCall } from './server-call.js'
 
 /** How a method is called. Streams join here when they are built. */
 export type MethodKind = 'unary' | 'oneWay'
@@ -27,7 +27,9 @@ export interface MethodCodecs<Request, Response> {
 }
 
 /** One request, one answer. msgpack where no codec is given. */
-export function unary<Request, Response>(codecs: MethodCodecs<Request, Response> = {}): Method<Request, Response, 'unary'> {
+export function unary<Request, Response>(
+  codecs: MethodCodecs<Request, Response> = {},
+): Method<Request, Response, 'unary'> {
   return makeMethod('unary', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
 }
 
@@ -89,7 +91,10 @@ export function defineService<const M extends Methods>(name: string, methods: M)
   const lines = Object.entries(methods).map(([short, { kind, request, response }]) => {
     return `${short} ${kind} ${request.name}:${request.schema} ${response.name}:${response.schema}`
   })
-  const fingerprint = createHash('sha256').update([name, ...lines.sort()].join('\n')).digest('hex').slice(0, 16)
+  const fingerprint = createHash('sha256')
+    .update([name, ...lines.sort()].join('\n'))
+    .digest('hex')
+    .slice(0, 16)
   const facts: ServiceFacts = { name, fingerprint }
   const named = Object.entries(methods).map(([short, { kind, request, response }]) => {
     return [short, makeMethod(kind, checkName(`${name}.${short}`), request, response, facts)] as const

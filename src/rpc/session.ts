@@ -77,7 +77,13 @@ export class Session implements Receiver {
   #closing = false
   #graceEndsAt = Number.POSITIVE_INFINITY
 
-  constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry, owner: SessionOwner) {
+  constructor(
+    connection: Connection,
+    agreement: Agreement,
+    environment: Environment,
+    registry: Registry,
+    owner: SessionOwner,
+  ) {
     this.connection = connection
     this.agreement = agreement
     this.#environment = environment

@@ -14,7 +14,8 @@ const MAX_UNIX_PATH_BYTES = 107
 export function parseAddress(text: string): Address {
   const unix = UNIX.exec(text)
   if (unix?.[1] !== undefined) {
-    if (Buffer.byteLength(unix[1]) > MAX_UNIX_PATH_BYTES) throw malformed(text, `the path is longer than ${MAX_UNIX_PATH_BYTES} bytes`)
+    if (Buffer.byteLength(unix[1]) > MAX_UNIX_PATH_BYTES)
+      throw malformed(text, `the path is longer than ${MAX_UNIX_PATH_BYTES} bytes`)
     return { kind: 'unix', path: unix[1] }
   }
   const tcp = TCP.exec(text)
@@ -27,7 +28,9 @@ export function parseAddress(text: string): Address {
 
 export function formatAddress(address: Address): string {
   if (address.kind === 'unix') return `unix:${address.path}`
-  return address.host.includes(':') ? `tcp://[${address.host}]:${address.port}` : `tcp://${address.host}:${address.port}`
+  return address.host.includes(':')
+    ? `tcp://[${address.host}]:${address.port}`
+    : `tcp://${address.host}:${address.port}`
 }
 
 function malformed(text: string, why: string): Error {

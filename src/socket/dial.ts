@@ -58,7 +58,12 @@ export function keepAlive(options: SocketOptions): { keepAlive: boolean; keepAli
 }
 
 /** What is in force on a connected socket. */
-export function channelFacts(socket: Socket, address: Address, options: SocketOptions, reusedReads: boolean): ChannelFacts {
+export function channelFacts(
+  socket: Socket,
+  address: Address,
+  options: SocketOptions,
+  reusedReads: boolean,
+): ChannelFacts {
   const tcp = address.kind === 'tcp'
   return {
     kind: address.kind,

@@ -52,7 +52,8 @@ class BoundListener implements Listener {
   constructor(server: Server, asked: Address) {
     this.#server = server
     const bound = server.address()
-    this.address = asked.kind === 'tcp' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
+    this.address =
+      asked.kind === 'tcp' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
   }
 
   close(): Promise<void> {
@@ -71,6 +72,7 @@ function adopt(accepted: Socket, address: Address, options: SocketOptions): Byte
 function listenFailure(address: Address, cause: NodeJS.ErrnoException): Error {
   const where = formatAddress(address)
   const details = { address: where, systemCode: cause.code }
-  if (cause.code === 'EADDRINUSE') return failure('address-in-use', `somebody listens at ${where} already`, { cause, details })
+  if (cause.code === 'EADDRINUSE')
+    return failure('address-in-use', `somebody listens at ${where} already`, { cause, details })
   return failure('listen-failed', `cannot listen at ${where}: ${cause.code ?? cause.message}`, { cause, details })
 }

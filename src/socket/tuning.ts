@@ -44,7 +44,12 @@ export function tuneBuffers(socket: Socket | Server, options: SocketOptions): Bu
 }
 
 /** Sizes that nobody asked for are not read from the kernel: two system calls per connection for a curiosity. */
-const KERNEL_TUNED: BufferSize = { requested: null, effective: null, applied: false, reason: 'not requested: the kernel tunes it' }
+const KERNEL_TUNED: BufferSize = {
+  requested: null,
+  effective: null,
+  applied: false,
+  reason: 'not requested: the kernel tunes it',
+}
 
 function tune(socket: Socket | Server, name: number, requested: number | undefined): BufferSize {
   if (requested === undefined) return KERNEL_TUNED
@@ -56,7 +61,12 @@ function tune(socket: Socket | Server, name: number, requested: number | undefin
     calls.setsockopt(socket, NAMES.SOL_SOCKET, name, requested)
     const effective = calls.getsockopt(socket, NAMES.SOL_SOCKET, name)
     const applied = effective >= requested
-    return { requested, effective, applied, reason: applied ? explain(requested, effective) : `the system allows no more than ${effective}` }
+    return {
+      requested,
+      effective,
+      applied,
+      reason: applied ? explain(requested, effective) : `the system allows no more than ${effective}`,
+    }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     return { requested, effective: null, applied: false, reason: `the system refused: ${why}` }

@@ -8,7 +8,16 @@ export interface FrameSink {
    * One whole frame, its body in `bytes[start, end)`. The bytes are borrowed until the call returns, unless `owned`
    * gives them away. Returns false to stop reading after this frame.
    */
-  onFrame(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number, owned: boolean): boolean
+  onFrame(
+    kind: number,
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    owned: boolean,
+  ): boolean
   /** The bytes are not frames. Nothing more is read. */
   onBadFrame(error: TransportError): void
 }
@@ -93,7 +102,18 @@ export class FrameReader {
       if (end > to) return this.#begin(chunk, at, to, length)
       const kind = chunk[at + 4] as number
       const flags = chunk[at + 5] as number
-      if (!this.#sink.onFrame(kind, flags, readU16(chunk, at + 6), readU32(chunk, at + 8), chunk, at + HEADER_BYTES, end, false)) {
+      if (
+        !this.#sink.onFrame(
+          kind,
+          flags,
+          readU16(chunk, at + 6),
+          readU32(chunk, at + 8),
+          chunk,
+          at + HEADER_BYTES,
+          end,
+          false,
+        )
+      ) {
         this.#going = false
         return end
       }
@@ -155,7 +175,9 @@ export class FrameReader {
     this.#carried = 0
     const kind = carry[4] as number
     const flags = carry[5] as number
-    this.#going = this.#sink.onFrame(kind, flags, readU16(carry, 6), readU32(carry, 8), carry, HEADER_BYTES, end, false) && this.#going
+    this.#going =
+      this.#sink.onFrame(kind, flags, readU16(carry, 6), readU32(carry, 8), carry, HEADER_BYTES, end, false) &&
+      this.#going
     this.#pool.release(carry)
   }
 
@@ -184,7 +206,9 @@ export class FrameReader {
     if (this.#filled === body.length) {
       this.#body = null
       this.#destination = null
-      this.#going = this.#sink.onFrame(this.#bodyKind, this.#bodyFlags, this.#bodyAux, this.#bodyId, body, 0, body.length, true) && this.#going
+      this.#going =
+        this.#sink.onFrame(this.#bodyKind, this.#bodyFlags, this.#bodyAux, this.#bodyId, body, 0, body.length, true) &&
+        this.#going
     }
     return from + count
   }

@@ -75,7 +75,8 @@ export function decodeHello(body: Buffer): HelloFields {
   }
   const limits = take(single, FIELD.LIMITS, LIMITS_BYTES)
   const peerId = single.get(FIELD.PEER_ID)
-  if (peerId === undefined || peerId.length === 0 || peerId.length > MAX_PEER_ID_BYTES) throw malformed('no usable peer id')
+  if (peerId === undefined || peerId.length === 0 || peerId.length > MAX_PEER_ID_BYTES)
+    throw malformed('no usable peer id')
   const hello = {
     peerId: utf8(peerId),
     codecs: take(single, FIELD.CODECS, 1).readUInt8(),

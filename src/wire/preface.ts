@@ -21,9 +21,13 @@ export function judgePreface(bytes: Uint8Array): number | null | TransportError 
   for (let index = 0; index < known; index += 1) {
     if (bytes[index] !== MAGIC[index]) {
       const looksLike = protocolOf(bytes)
-      return failure('not-this-protocol', `the peer does not speak this protocol; its first bytes look like ${looksLike}`, {
-        details: { looksLike },
-      })
+      return failure(
+        'not-this-protocol',
+        `the peer does not speak this protocol; its first bytes look like ${looksLike}`,
+        {
+          details: { looksLike },
+        },
+      )
     }
   }
   const lowest = bytes[MAGIC.length]
@@ -31,9 +35,13 @@ export function judgePreface(bytes: Uint8Array): number | null | TransportError 
   if (lowest === undefined || highest === undefined) return null
   const agreed = Math.min(highest, VERSIONS.highest)
   if (lowest > highest || agreed < Math.max(lowest, VERSIONS.lowest)) {
-    return failure('version-mismatch', `the peer speaks versions ${lowest} to ${highest}, we speak ${VERSIONS.lowest} to ${VERSIONS.highest}`, {
-      details: { lowest, highest },
-    })
+    return failure(
+      'version-mismatch',
+      `the peer speaks versions ${lowest} to ${highest}, we speak ${VERSIONS.lowest} to ${VERSIONS.highest}`,
+      {
+        details: { lowest, highest },
+      },
+    )
   }
   return agreed
 }

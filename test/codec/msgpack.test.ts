@@ -119,7 +119,9 @@ describe('a value sent as msgpack', () => {
 
   test('arrives whole at every length of string around the borders', () => {
     for (const unit of ['a', 'é', '日', '🚀', '\u0000', '\ufeff']) {
-      for (const count of [0, 1, 10, 11, 12, 15, 16, 23, 24, 25, 31, 32, 85, 128, 255, 256, 4_095, 4_096, 4_097, 21_846, 65_536]) {
+      for (const count of [
+        0, 1, 10, 11, 12, 15, 16, 23, 24, 25, 31, 32, 85, 128, 255, 256, 4_095, 4_096, 4_097, 21_846, 65_536,
+      ]) {
         const text = unit.repeat(count)
         expect(throughWire(text) === text, `${count} x ${unit}`).toBe(true)
       }
@@ -127,7 +129,12 @@ describe('a value sent as msgpack', () => {
   })
 
   test('keeps maps of more than 15 keys apart from what follows them', () => {
-    const value = [objectOf(16), { inner: objectOf(17), after: 'x' }, new Map([...Array(300).keys()].map((n) => [n, n])), 'end']
+    const value = [
+      objectOf(16),
+      { inner: objectOf(17), after: 'x' },
+      new Map([...Array(300).keys()].map((n) => [n, n])),
+      'end',
+    ]
     const expected = [value[0], value[1], Object.fromEntries([...Array(300).keys()].map((n) => [n, n])), 'end']
     expect(throughWire(value)).toStrictEqual(expected)
   })
@@ -145,7 +152,12 @@ describe('a value sent as msgpack', () => {
       }
     }
     const inherited = Object.create({ inherited: true }, { own: { value: 1, enumerable: true }, hidden: { value: 2 } })
-    expect(throughWire([new Point(), new Money(), inherited, Object.create(null)])).toStrictEqual([{ x: 1 }, { cents: 250 }, { own: 1 }, {}])
+    expect(throughWire([new Point(), new Money(), inherited, Object.create(null)])).toStrictEqual([
+      { x: 1 },
+      { cents: 250 },
+      { own: 1 },
+      {},
+    ])
     expect(throughWire(new URL('tcp://host:1/'))).toBe('tcp://host:1/')
   })
 
@@ -159,8 +171,15 @@ describe('a value sent as msgpack', () => {
   })
 
   test('is the same from another realm', () => {
-    const value = runInNewContext('({ list: [1, { two: 2 }], when: new Date(5), bytes: new Uint8Array([1, 2]), map: new Map([["a", 1]]) })')
-    expect(throughWire(value)).toStrictEqual({ list: [1, { two: 2 }], when: new Date(5), bytes: Buffer.from([1, 2]), map: { a: 1 } })
+    const value = runInNewContext(
+      '({ list: [1, { two: 2 }], when: new Date(5), bytes: new Uint8Array([1, 2]), map: new Map([["a", 1]]) })',
+    )
+    expect(throughWire(value)).toStrictEqual({
+      list: [1, { two: 2 }],
+      when: new Date(5),
+      bytes: Buffer.from([1, 2]),
+      map: { a: 1 },
+    })
   })
 
   test('has undefined as nothing: no property, null in an array, no bytes as the whole value', () => {
@@ -207,7 +226,11 @@ describe('a date sent as msgpack', () => {
 
 describe('bytes sent as msgpack', () => {
   test('arrive as Buffers that share no memory with their message', () => {
-    const message = encoded(codec, { short: Buffer.alloc(32, 1), long: new Uint8Array(1_000).fill(2), empty: Buffer.alloc(0) })
+    const message = encoded(codec, {
+      short: Buffer.alloc(32, 1),
+      long: new Uint8Array(1_000).fill(2),
+      empty: Buffer.alloc(0),
+    })
     const value = codec.decode(message, 0, message.length, false, LIMITS)
     message.fill(9)
     expect(value).toStrictEqual({ short: Buffer.alloc(32, 1), long: Buffer.alloc(1_000, 2), empty: Buffer.alloc(0) })
@@ -254,7 +277,11 @@ describe('what msgpack cannot carry', () => {
   ])('%s', (_what, value) => {
     // Twice: what is remembered of the first time must not let the second pass.
     for (let round = 0; round < 3; round += 1) {
-      expect(failureOf(() => encoded(codec, value))).toMatchObject({ reason: 'encode-failed', origin: 'user', processed: 'no' })
+      expect(failureOf(() => encoded(codec, value))).toMatchObject({
+        reason: 'encode-failed',
+        origin: 'user',
+        processed: 'no',
+      })
     }
     expect(throughWire('after')).toBe('after')
   })

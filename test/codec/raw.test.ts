@@ -20,12 +20,15 @@ describe('raw bytes', () => {
     expect(Buffer.isBuffer(decoded(codec, encoded(codec, new Uint8Array([1]))))).toBe(true)
   })
 
-  test.each([0, 1, 12, 13, 32, 48, 49, 64, 65, 1_024, 4_095, 4_096, 100_000])('of %i bytes share no memory with their message', (length) => {
-    const message = Buffer.alloc(length + 8, 7)
-    const bytes = codec.decode(message, 4, 4 + length, false, LIMITS)
-    message.fill(9)
-    expect(bytes).toEqual(Buffer.alloc(length, 7))
-  })
+  test.each([0, 1, 12, 13, 32, 48, 49, 64, 65, 1_024, 4_095, 4_096, 100_000])(
+    'of %i bytes share no memory with their message',
+    (length) => {
+      const message = Buffer.alloc(length + 8, 7)
+      const bytes = codec.decode(message, 4, 4 + length, false, LIMITS)
+      message.fill(9)
+      expect(bytes).toEqual(Buffer.alloc(length, 7))
+    },
+  )
 
   test('are a view of their message where it is given away', () => {
     const message = Buffer.from('0123456789')

@@ -6,9 +6,11 @@ const RESERVED = ['__proto__', 'constructor', 'prototype']
 /** Any well-formed text, often short and often plain. */
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 80 }))
 
-const key = fc.oneof(fc.constantFrom('id', 'hash', 'height', 'value', 'a longer name of a key'), text).filter((name) => {
-  return !RESERVED.includes(name)
-})
+const key = fc
+  .oneof(fc.constantFrom('id', 'hash', 'height', 'value', 'a longer name of a key'), text)
+  .filter((name) => {
+    return !RESERVED.includes(name)
+  })
 
 /** Any value that msgpack carries. */
 export const anyValue = fc.letrec<{ value: unknown }>((tie) => ({

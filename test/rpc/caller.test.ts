@@ -42,7 +42,9 @@ describe('a call on the wire', () => {
     expect(await Promise.all(calls)).toEqual(['A', 'B'])
   })
 
-  it('that waited for its connection carries what is left of its time, and ends when that is over', async ({ stage }) => {
+  it('that waited for its connection carries what is left of its time, and ends when that is over', async ({
+    stage,
+  }) => {
     const clock = new ManualClock()
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { clock })
@@ -193,7 +195,9 @@ describe('a call that was given up', () => {
     await Promise.all([client.close(), peer.nextOf(KIND.GO_AWAY).then(() => peer.socket.end())])
   })
 
-  it('with a thousand others at once does not have the peer close the connection for its cancels', async ({ stage }) => {
+  it('with a thousand others at once does not have the peer close the connection for its cancels', async ({
+    stage,
+  }) => {
     const clock = new ManualClock()
     const { server, address } = await stage.listening({ clock, limits: { maxOpenCalls: 4_096, errorsPer10s: 10_000 } })
     server.handle('slow', (_, call) => {
@@ -269,7 +273,10 @@ describe('what the peer does not take', () => {
     const notSent = chain.announce(1)
     const after = client.call('echo', 'after')
     await expect(mismatch).rejects.toEqual(refused('contract-mismatch'))
-    await expect(mismatch).rejects.toMatchObject({ processed: 'no', details: { ours: serviceFacts(Chain).fingerprint } })
+    await expect(mismatch).rejects.toMatchObject({
+      processed: 'no',
+      details: { ours: serviceFacts(Chain).fingerprint },
+    })
     await expect(notSent).rejects.toEqual(refused('contract-mismatch'))
     expect(await peer.nextOf(KIND.CALL)).toMatchObject({ id: 1 })
     expect((await peer.nextOf(KIND.ONE_WAY)).body).toEqual(packed(1))

@@ -102,7 +102,10 @@ describe('a client with several addresses', () => {
   it('uses all of them when its pool has room', async ({ stage }) => {
     const servers = [await stage.listening(), await stage.listening()]
     servers.forEach(({ server }, index) => server.handle('who', () => index))
-    const client = stage.client(servers.map(({ address }) => address), { pool: { min: 2 } })
+    const client = stage.client(
+      servers.map(({ address }) => address),
+      { pool: { min: 2 } },
+    )
     await until(() => client.info().pool.ready === 2)
     const answers = await Promise.all(Array.from({ length: 40 }, () => client.call('who', null)))
     expect(new Set(answers)).toEqual(new Set([0, 1]))

@@ -3,7 +3,17 @@ import { defineService, oneWay, raw, type Server, type ServerOptions, TransportE
 import { KIND } from '../../src/wire/frame.js'
 import type { HelloFields } from '../../src/wire/hello.js'
 import { ManualClock } from '../fixtures/manual-clock.js'
-import { callFrame, type Frame, faultOf, frame, MSGPACK, methodFrame, packed, type RawPeer, u32 } from '../fixtures/raw-peer.js'
+import {
+  callFrame,
+  type Frame,
+  faultOf,
+  frame,
+  MSGPACK,
+  methodFrame,
+  packed,
+  type RawPeer,
+  u32,
+} from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
 
 const UNKNOWN = 2
@@ -68,24 +78,30 @@ describe('a handler', () => {
     ['an error', (): unknown => new Error('the password is 1234')],
     ['text', (): unknown => 'the password is 1234'],
     ['nothing', (): unknown => undefined],
-    ['a TransportError that is not the handler’s own', (): unknown => new TransportError('1234', { code: 'NOT_FOUND', origin: 'peer' })],
-  ] as const)('that throws %s, or rejects with it, tells its caller no more than that', async ([_, make], { stage }) => {
-    const { server, peer } = await connected(stage, (server) => {
-      server.handle('throws', () => {
-        throw make()
+    [
+      'a TransportError that is not the handler’s own',
+      (): unknown => new TransportError('1234', { code: 'NOT_FOUND', origin: 'peer' }),
+    ],
+  ] as const)(
+    'that throws %s, or rejects with it, tells its caller no more than that',
+    async ([_, make], { stage }) => {
+      const { server, peer } = await connected(stage, (server) => {
+        server.handle('throws', () => {
+          throw make()
+        })
+        server.handle('rejects', async () => {
+          throw make()
+        })
       })
-      server.handle('rejects', async () => {
-        throw make()
-      })
-    })
-    peer.write(methodFrame(1, 'throws'), methodFrame(2, 'rejects'), callFrame(1, 1, null), callFrame(2, 2, null))
-    for (const id of [1, 2]) {
-      const { status, reason, message, processed } = await error(peer, id)
-      expect({ status, reason, processed }).toEqual({ status: UNKNOWN, reason: 'handler-failed', processed: 'yes' })
-      expect(message).not.toContain('1234')
-    }
-    expect(server.metrics()).toMatchObject({ handlersStarted: 2, handlersFinished: 2 })
-  })
+      peer.write(methodFrame(1, 'throws'), methodFrame(2, 'rejects'), callFrame(1, 1, null), callFrame(2, 2, null))
+      for (const id of [1, 2]) {
+        const { status, reason, message, processed } = await error(peer, id)
+        expect({ status, reason, processed }).toEqual({ status: UNKNOWN, reason: 'handler-failed', processed: 'yes' })
+        expect(message).not.toContain('1234')
+      }
+      expect(server.metrics()).toMatchObject({ handlersStarted: 2, handlersFinished: 2 })
+    },
+  )
 
   it('that throws a TransportError of origin user chooses code and message', async ({ stage }) => {
     const own = (): TransportError => new TransportError('no block 7', { code: 'NOT_FOUND', origin: 'user' })
@@ -265,7 +281,12 @@ describe('the place of a call', () => {
     const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
       limits: { maxOpenCalls: 1 },
     })
-    peer.write(methodFrame(1, 'wait'), callFrame(1, 1, null), frame(KIND.CANCEL, { id: 1, aux: 1 }), callFrame(2, 1, null))
+    peer.write(
+      methodFrame(1, 'wait'),
+      callFrame(1, 1, null),
+      frame(KIND.CANCEL, { id: 1, aux: 1 }),
+      callFrame(2, 1, null),
+    )
     expect(await error(peer, 2)).toMatchObject({ reason: 'too-many-open-calls' })
     expect(server.info().connections[0]?.runningHandlers).toBe(1)
     gate.resolve('done')
@@ -276,11 +297,10 @@ describe('the place of a call', () => {
   it('is held until its handler settles, not until its deadline', async ({ stage }) => {
     const clock = new ManualClock()
     const gate = deferred<string>()
-    const { server, peer } = await connected(
-      stage,
-      (server) => server.handle('wait', () => gate.promise),
-      { clock, limits: { maxOpenCalls: 1 } },
-    )
+    const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
+      clock,
+      limits: { maxOpenCalls: 1 },
+    })
     peer.write(methodFrame(1, 'wait'), callFrame(1, 1, null, 100))
     await until(() => server.info().connections[0]?.runningHandlers === 1)
     await turn()

@@ -63,7 +63,9 @@ describe('server.close()', () => {
     expect(finished).toBe(true)
   })
 
-  it('cuts what still runs after graceMs: the handler is told, its caller knows that it may have run', async ({ stage }) => {
+  it('cuts what still runs after graceMs: the handler is told, its caller knows that it may have run', async ({
+    stage,
+  }) => {
     const clock = new ManualClock()
     const { server, address } = await stage.listening({ clock })
     const reasons: unknown[] = []
@@ -170,7 +172,9 @@ describe('a client whose server leaves', () => {
     expect(leaving.server.metrics().failures['answer-unknown']).toBe(0)
   })
 
-  it('fails a call above the last accepted id as not processed, though its refusal is still to come', async ({ stage }) => {
+  it('fails a call above the last accepted id as not processed, though its refusal is still to come', async ({
+    stage,
+  }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address)
     const peer = await raw.greeted()
@@ -274,7 +278,8 @@ describe('client.close()', () => {
     const waiting = Promise.allSettled([client.call('echo', 1), client.connect(), client.send('note', 1)])
     await raw.accept()
     await client.close()
-    for (const outcome of await waiting) expect(outcome).toMatchObject({ reason: { reason: 'closed', processed: 'no' } })
+    for (const outcome of await waiting)
+      expect(outcome).toMatchObject({ reason: { reason: 'closed', processed: 'no' } })
     expect(client.info().buffers.current).toBe(0)
   })
 

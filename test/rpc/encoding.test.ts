@@ -64,7 +64,10 @@ describe('a request that cannot be encoded', () => {
   })
 
   it('with the raw codec, for which only bytes will do', async ({ stage }) => {
-    const Bytes = defineService('bytes', { echo: unary({ request: raw(), response: raw() }), note: oneWay({ request: raw() }) })
+    const Bytes = defineService('bytes', {
+      echo: unary({ request: raw(), response: raw() }),
+      note: oneWay({ request: raw() }),
+    })
     const { server, address } = await stage.listening()
     server.implement(Bytes, { echo: (bytes) => bytes, note: () => {} })
     const bytes = stage.client(address).use(Bytes)
@@ -84,7 +87,11 @@ describe('a request that cannot be encoded', () => {
     expect(await client.call('length', Buffer.alloc(most))).toBe(most)
     const over = client.call('length', Buffer.alloc(most + 1))
     const beside = client.call('length', Buffer.alloc(3))
-    await expect(over).rejects.toMatchObject({ reason: 'message-too-large', code: 'RESOURCE_EXHAUSTED', processed: 'no' })
+    await expect(over).rejects.toMatchObject({
+      reason: 'message-too-large',
+      code: 'RESOURCE_EXHAUSTED',
+      processed: 'no',
+    })
     expect(await beside).toBe(3)
     await expect(client.send('note', Buffer.alloc(most + 5))).rejects.toMatchObject({ reason: 'message-too-large' })
     expect(client.metrics().dialsStarted).toBe(1)
@@ -125,7 +132,9 @@ describe('an answer that cannot be encoded', () => {
   it.for(UNENCODABLE)('(%s) fails its own call, whose handler ran', async ([_, value], { stage }) => {
     const { server, client } = await answering(stage, [value])
     const all = Promise.allSettled(['echo', 'now', 'echo', 'later', 'echo'].map((name) => client.call(name, 0)))
-    const failed = { reason: { reason: 'encode-failed', processed: 'yes', origin: 'peer', message: 'the codec failed' } }
+    const failed = {
+      reason: { reason: 'encode-failed', processed: 'yes', origin: 'peer', message: 'the codec failed' },
+    }
     const good = { value: 0 }
     expect(await all).toMatchObject([good, failed, good, failed, good])
     expect(server.metrics().failures['encode-failed']).toBe(2)

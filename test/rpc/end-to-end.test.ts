@@ -79,14 +79,22 @@ describe.each(transports)('over %s', (_, addressOf) => {
       server.handle('done', () => null)
     })
     const sizes = [1, 1_100, 0, 5_000, 3, 70_000, 4_095, 4_096, 2, 300_000, 1, 1, 9_000]
-    await client.sendBatch('sized', sizes.map((size) => 'x'.repeat(size)))
-    await client.sendBatch('sized', sizes.map((size) => Buffer.alloc(size, size)))
+    await client.sendBatch(
+      'sized',
+      sizes.map((size) => 'x'.repeat(size)),
+    )
+    await client.sendBatch(
+      'sized',
+      sizes.map((size) => Buffer.alloc(size, size)),
+    )
     await client.call('done', null)
     expect(seen).toEqual([...sizes, ...sizes])
     expect(client.metrics().oneWaySent).toBe(26)
   })
 
-  it('protobuf, msgpack and raw methods share one connection, and the same message passes in each', async ({ stage }) => {
+  it('protobuf, msgpack and raw methods share one connection, and the same message passes in each', async ({
+    stage,
+  }) => {
     const { server, client } = await pair(stage, (server) => {
       server.implement(Mixed, {
         packed: (block) => block,
@@ -137,7 +145,9 @@ describe.each(transports)('over %s', (_, addressOf) => {
   it('bodies of 900 KiB arrive whole, eight at a time, both ways', async ({ stage }) => {
     const { client } = await pair(stage, (server) => server.handle('echo', (request) => request))
     const bodies = Array.from({ length: 8 }, (_, index) => {
-      return Buffer.from(Array.from({ length: 900 * 1024 }, (_, at) => (Math.imul(at + index, 2_654_435_761) >>> 13) & 0xff))
+      return Buffer.from(
+        Array.from({ length: 900 * 1024 }, (_, at) => (Math.imul(at + index, 2_654_435_761) >>> 13) & 0xff),
+      )
     })
     const answers = await Promise.all(bodies.map((body) => client.call<Buffer>('echo', body)))
     answers.forEach((answer, index) => {

@@ -19,7 +19,10 @@ describe('messages without an answer', () => {
       return new Promise<void>((resolve) => release.push(resolve))
     })
     const client = stage.client(address)
-    await client.sendBatch('slow', Array.from({ length: 10 }, (_, index) => index))
+    await client.sendBatch(
+      'slow',
+      Array.from({ length: 10 }, (_, index) => index),
+    )
     await until(() => seen.length === 3)
     for (let turns = 0; turns < 10; turns += 1) await turn()
     expect(seen).toEqual([0, 1, 2])
@@ -59,7 +62,11 @@ describe('messages without an answer', () => {
     const peer = await stage.dial(address)
     peer.hello()
     const broken = Buffer.concat([batch('a'), u32(1), Buffer.of(0xc1), batch('b', 'c')])
-    peer.write(methodFrame(1, 'note'), frame(KIND.BATCH, { flags: MSGPACK, aux: 1, body: broken }), frame(KIND.PING, { id: 1 }))
+    peer.write(
+      methodFrame(1, 'note'),
+      frame(KIND.BATCH, { flags: MSGPACK, aux: 1, body: broken }),
+      frame(KIND.PING, { id: 1 }),
+    )
     await peer.nextOf(KIND.PONG)
     expect(seen).toEqual(['a', 'b', 'c'])
     expect(server.metrics()).toMatchObject({ oneWayReceived: 4, oneWayDropped: 1 })

@@ -41,7 +41,9 @@ describe('the choice of a connection', () => {
     await Promise.all(calls)
   })
 
-  it('opens another connection when the least busy one has growAtInFlight calls, and no more than max', async ({ stage }) => {
+  it('opens another connection when the least busy one has growAtInFlight calls, and no more than max', async ({
+    stage,
+  }) => {
     const { server, address } = await stage.listening()
     server.handle('hold', () => new Promise((resolve) => setImmediate(resolve)))
     const client = stage.client(address, { pool: { max: 3, growAtInFlight: 10 } })
@@ -124,7 +126,12 @@ describe('bytes handed to a socket that failed', () => {
       cork: () => {},
       uncork: () => {},
     } as unknown as ByteChannel
-    const loop = new WriteLoop(channel, { onDrained: () => {}, onStalled: () => {}, onControlFlood: () => {} }, environment, null)
+    const loop = new WriteLoop(
+      channel,
+      { onDrained: () => {}, onStalled: () => {}, onControlFlood: () => {} },
+      environment,
+      null,
+    )
     const ping = (): void => loop.control(KIND.PING, 0, 0, 1)
     ping()
     loop.flush()

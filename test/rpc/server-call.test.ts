@@ -132,9 +132,16 @@ describe('the signal of a call', () => {
     const { calls, address } = await holding(stage, clock)
     const peer = await stage.dial(address)
     peer.hello()
-    peer.write(methodFrame(1, 'look'), frame(KIND.CALL, { flags: MSGPACK, aux: 1, id: 1, body: Buffer.concat([u32(5), packed(1)]) }))
+    peer.write(
+      methodFrame(1, 'look'),
+      frame(KIND.CALL, { flags: MSGPACK, aux: 1, id: 1, body: Buffer.concat([u32(5), packed(1)]) }),
+    )
     await until(() => calls.length === 1)
-    peer.write(frame(KIND.CANCEL, { id: 1, aux: 1 }), frame(KIND.CANCEL, { id: 99, aux: 1 }), frame(KIND.PING, { id: 1 }))
+    peer.write(
+      frame(KIND.CANCEL, { id: 1, aux: 1 }),
+      frame(KIND.CANCEL, { id: 99, aux: 1 }),
+      frame(KIND.PING, { id: 1 }),
+    )
     await peer.nextOf(KIND.PONG)
     expect(calls[0]?.signal.aborted).toBe(false)
   })
@@ -146,7 +153,9 @@ describe('the signal of a call', () => {
     const { calls, address } = await holding(stage, new ManualClock())
     const client = stage.client(address, { pool: { max: 1 } })
     const controller = new AbortController()
-    const all = Promise.allSettled(Array.from({ length: 1_000 }, () => client.call('hold', null, { signal: controller.signal })))
+    const all = Promise.allSettled(
+      Array.from({ length: 1_000 }, () => client.call('hold', null, { signal: controller.signal })),
+    )
     await until(() => calls.length === 1_000)
     controller.abort()
     for (const call of await all) expect(call).toMatchObject({ reason: { code: 'CANCELLED', processed: 'maybe' } })
