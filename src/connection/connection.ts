@@ -1,14 +1,17 @@
-import { failure, type StatusCode, type TransportError } from '../base/errors.js'
+// Long: the callbacks of three collaborators and the life of the connection, each a few lines; what they decide is in
+// files of its own.
+import { failure, type TransportError } from '../base/errors.js'
 import { STATUS, statusFromNumber } from '../base/status.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { TokenBucket } from '../base/token-bucket.js'
 import { CompressionPolicy } from '../compression/policy.js'
 import type { ByteChannel, ChannelFacts, ChannelReceiver } from '../socket/channel.js'
-import { decodeFault, encodeFault } from '../wire/fault.js'
+import { decodeFault } from '../wire/fault.js'
 import { FLAG, KIND, OPTIONAL_KINDS_FROM } from '../wire/frame.js'
 import type { ServiceFingerprint } from '../wire/hello.js'
 import { preface } from '../wire/preface.js'
+import { Conduct } from './conduct.js'
 import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
+import { sendBroken, sendLeaving } from './control-frames.js'
 import type { Environment } from './environment.js'
 import { type Agreement, Handshake, ourHello } from './hello.js'
 import type { Receiver } from './inbound.js'
@@ -16,11 +19,8 @@ import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
 import { remoteError } from './remote-error.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
 
-const MAX_U32 = 0xffff_ffff
-
 /** How long a closed connection waits for the peer to take our last bytes before it is cut. */
 const LINGER_MS = 1_000
-const ERROR_WINDOW_S = 10
 
 export interface ConnectionOwner {
   /** Both HELLOs are exchanged. Whoever is returned gets every message; null refuses the peer, and has said why. */
@@ -55,8 +55,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   /** Null once HELLO is done: an idle connection carries nothing it no longer needs. */
   #handshake: Handshake | null
   readonly #timer: WheelTimer
-  readonly #pings: TokenBucket
-  readonly #strikes: TokenBucket
+  readonly #conduct: Conduct
   #state: ConnectionState = 'opening'
   #agreement: Agreement | null = null
   #receiver: Receiver | null = null
@@ -73,7 +72,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     services: readonly ServiceFingerprint[],
     handshakeMs: number,
   ) {
-    const { limits, clock, compression, wheel, counters } = environment
+    const { compression, wheel, counters } = environment
     this.#channel = channel
     this.#environment = environment
     this.#owner = owner
@@ -81,8 +80,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     const policy = compression.algorithm === 'none' ? null : new CompressionPolicy(compression, counters)
     this.writes = new WriteLoop(channel, this, environment, policy)
     this.#reads = new ReadLoop(channel, this, environment)
-    this.#pings = new TokenBucket(limits.pingBurst, limits.pingsPerSecond, clock.now())
-    this.#strikes = new TokenBucket(limits.errorsPer10s, limits.errorsPer10s / ERROR_WINDOW_S, clock.now())
+    this.#conduct = new Conduct(environment)
     // One timer serves two ends of life: the handshake, and the linger after close.
     this.#timer = new WheelTimer(() => this.#onTimeout())
     if (handshakeMs > 0) wheel.arm(this.#timer, handshakeMs)
@@ -119,26 +117,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   leave(lastAcceptedId: number): void {
     if (this.#state !== 'ready') return
     this.#advance('leave')
-    const why = { processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'the peer is closing' } as const
-    this.writes.control(KIND.GO_AWAY, 0, 0, lastAcceptedId, encodeFault(why))
-  }
-
-  /** Tells the peer which number stands for a method from here on. */
-  introduce(number: number, name: string): void {
-    this.writes.control(KIND.METHOD, 0, number, 0, Buffer.from(name, 'latin1'))
-  }
-
-  /** Tells the peer that nobody waits for a call any more. */
-  cancel(id: number, code: StatusCode): void {
-    if (this.#state !== 'closed') this.writes.control(KIND.CANCEL, 0, STATUS[code].number, id)
-  }
-
-  /** Ends a call of the peer with an error. */
-  answerError(id: number, error: TransportError): void {
-    if (this.#state === 'closed') return
-    const retryAfterMs = u32(error.details['retryAfterMs'])
-    const fault = { processed: error.processed, retryAfterMs, reason: error.reason ?? '', message: error.message }
-    this.writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(fault))
+    sendLeaving(this.writes, lastAcceptedId)
   }
 
   /** Ends in good order: what was sent is handed to the socket, then the channel closes. */
@@ -157,8 +136,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (this.#state === 'closed') return
     if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
     if (this.#handshake === null || this.#handshake.greeted) {
-      const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
-      this.writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
+      sendBroken(this.writes, error)
       this.#close(error)
       this.#channel.end()
     } else {
@@ -175,13 +153,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   /** The peer caused an error of ours. Too many of them end the connection. */
   strike(): void {
-    if (this.#strikes.take(1, this.#environment.clock.now())) return
-    this.fail(
-      failure(
-        'too-many-errors',
-        `the peer caused more than ${this.#environment.limits.errorsPer10s} errors in ${ERROR_WINDOW_S} s`,
-      ),
-    )
+    const error = this.#conduct.error()
+    if (error !== null) this.fail(error)
   }
 
   /** Reading stops until `resumeReading` takes the same reason back. */
@@ -195,17 +168,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   /** An answer was written while the socket is full: holds the peer to reading what it asked for. */
   onUnreadAnswer(): void {
-    const { limits } = this.#environment
-    const unread = this.writes.queuedBytes
-    if (unread > limits.unreadHardBytes) {
-      const error = failure(
-        'answers-unread',
-        `the peer left ${unread} bytes unread, the limit is ${limits.unreadHardBytes}`,
-      )
+    const judged = this.#conduct.unread(this.writes.queuedBytes)
+    if (judged === 'slow') this.#reads.pause(PAUSE.UNREAD)
+    else if (judged !== null) {
       this.#environment.counters.failed('answers-unread')
-      this.destroy(error)
-    } else if (unread > limits.unreadSoftBytes) {
-      this.#reads.pause(PAUSE.UNREAD)
+      this.destroy(judged)
     }
   }
 
@@ -352,8 +319,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   #onPing(id: number): boolean {
-    if (!this.#pings.take(1, this.#environment.clock.now())) {
-      this.fail(failure('too-many-pings', `pings faster than ${this.#environment.limits.pingsPerSecond} a second`))
+    const error = this.#conduct.ping()
+    if (error !== null) {
+      this.fail(error)
       return false
     }
     // One pending pong: a peer that does not read gets no second.
@@ -406,6 +374,3 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 }
 
 /** A number of the user's as it can travel; what is none is 0. */
-function u32(value: unknown): number {
-  return typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), MAX_U32) : 0
-}

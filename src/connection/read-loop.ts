@@ -1,4 +1,5 @@
 // Hot path: runs for every chunk, frame and message received.
+// Long: parsing, inflating and delivering share one message object that is filled in place.
 import { failure, type TransportError } from '../base/errors.js'
 import { statusFromNumber } from '../base/status.js'
 import { WheelTimer } from '../base/timer-wheel.js'

@@ -1,4 +1,6 @@
 // Hot path: runs for every message sent. No allocation per message; one segment and one write per flush.
+// Long: framing, batching and flushing of one connection share the open frame; a seam between them would be crossed per
+// message.
 import { failure } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { compressBlock } from '../compression/lz4.js'
@@ -155,8 +157,9 @@ export class WriteLoop {
     this.#ended()
   }
 
-  /** A whole frame without payload rules: control frames. */
+  /** A whole frame without payload rules: control frames. Says nothing on a closed connection. */
   control(kind: number, flags: number, aux: number, id: number, body?: Uint8Array): void {
+    if (this.#closed) return
     this.beginMessage(kind, flags, aux, id)
     if (body !== undefined) this.out.copy(body, 0, body.length)
     endFrame(this.out)

@@ -3,6 +3,7 @@ import { failure, TransportError } from '../base/errors.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
+import { sendCancel, sendMethod } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { Agreement } from '../connection/hello.js'
@@ -130,7 +131,7 @@ export class Caller implements CallPlace {
     pending.fail(error)
     const taken = this.#cancels.take(1, this.#environment.clock.now())
     // The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection.
-    if (taken || error.code !== 'DEADLINE_EXCEEDED') this.#connection.cancel(pending.id, error.code)
+    if (taken || error.code !== 'DEADLINE_EXCEEDED') sendCancel(this.#connection.writes, pending.id, error.code)
   }
 
   /** Throws when the peer has said that it has another contract under this name. */
@@ -212,7 +213,7 @@ export class Caller implements CallPlace {
       this.#numbers = grown
     }
     this.#numbers[method.index] = this.#methodCount
-    this.#connection.introduce(this.#methodCount, method.name)
+    sendMethod(this.#connection.writes, this.#methodCount, method.name)
     // One control frame too many ends the connection.
     if (this.#connection.state === 'closed') throw failure('connection-lost', 'the connection was lost before the call')
     return this.#methodCount

@@ -1,9 +1,11 @@
 // Hot path: `onCall` and `onOneWay` run for every message.
+// Long: the two ways in, calls and one-way messages, share admission, decoding and accounting.
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
 import { STATUS } from '../base/status.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
+import { sendError } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { Agreement } from '../connection/hello.js'
@@ -255,7 +257,7 @@ export class Dispatcher {
       processed,
       ...(reason === undefined ? {} : { reason }),
     })
-    this.#connection.answerError(id, error)
+    sendError(this.#connection.writes, id, error)
     if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer()
   }
 

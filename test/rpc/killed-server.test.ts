@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect } from 'vitest'
@@ -15,8 +15,8 @@ interface Outcome {
   error: TransportError | null
 }
 
-async function started(address: string, record: string): Promise<{ child: ChildProcess; address: string }> {
-  const child = fork(new URL('../fixtures/recording-server.mjs', import.meta.url), [address, record], { execArgv: [] })
+async function started(stage: Stage, address: string, record: string): Promise<{ child: ChildProcess; address: string }> {
+  const child = stage.fork(new URL('../fixtures/recording-server.mjs', import.meta.url), [address, record])
   const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')])
   if (message === null || typeof message !== 'object') throw new Error('the server did not start: is dist built?')
   return { child, ...message }
@@ -76,7 +76,7 @@ async function roundOf(stage: Stage, seed: number): Promise<void> {
   const random = seededRandom(seed)
   const clock = new ManualClock()
   const record = `${stage.socketPath()}.ran`
-  const { child, address } = await started('tcp://127.0.0.1:0', record)
+  const { child, address } = await started(stage, 'tcp://127.0.0.1:0', record)
   const client = stage.client(address, { clock, pool: { min: 2 }, limits: { maxOpenCalls: 4_096 } })
   await until(() => client.info().pool.ready === 2)
   const outcomes: Outcome[] = []
@@ -93,7 +93,7 @@ async function roundOf(stage: Stage, seed: number): Promise<void> {
   // Away for three seconds of the client's time: dials fail, and pauses grow to their longest.
   await pass(clock, 3_000)
   const dialsBefore = client.metrics().dialsStarted
-  const again = await started(address, record)
+  const again = await started(stage, address, record)
   await pass(clock, 1_000)
   await until(() => client.info().pool.ready === 2)
   expect(client.metrics().dialsStarted - dialsBefore).toBeLessThanOrEqual(4)
@@ -112,7 +112,7 @@ describe(`a server that is killed under ${CALLS} calls`, () => {
     const clock = new ManualClock()
     const path = stage.socketPath()
     const record = `${path}.ran`
-    const { child } = await started(`unix:${path}`, record)
+    const { child } = await started(stage, `unix:${path}`, record)
     const client = stage.client(`unix:${path}`, { clock, compression: { algorithm: 'none' }, pool: { max: 1 } })
     await client.connect()
     const frozen = expect(client.call('freeze', null)).rejects.toMatchObject({ processed: 'maybe' })

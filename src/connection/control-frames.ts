@@ -1,0 +1,40 @@
+import type { StatusCode, TransportError } from '../base/errors.js'
+import { STATUS } from '../base/status.js'
+import { encodeFault } from '../wire/fault.js'
+import { KIND } from '../wire/frame.js'
+import type { WriteLoop } from './write-loop.js'
+
+/** Tells the peer which number stands for a method from here on. */
+export function sendMethod(writes: WriteLoop, number: number, name: string): void {
+  writes.control(KIND.METHOD, 0, number, 0, Buffer.from(name, 'latin1'))
+}
+
+/** Tells the peer that nobody waits for a call any more. */
+export function sendCancel(writes: WriteLoop, id: number, code: StatusCode): void {
+  writes.control(KIND.CANCEL, 0, STATUS[code].number, id)
+}
+
+/** Ends a call of the peer with an error. */
+export function sendError(writes: WriteLoop, id: number, error: TransportError): void {
+  const retryAfterMs = u32(error.details['retryAfterMs'])
+  const fault = { processed: error.processed, retryAfterMs, reason: error.reason ?? '', message: error.message }
+  writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(fault))
+}
+
+/** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
+export function sendLeaving(writes: WriteLoop, lastAcceptedId: number): void {
+  const why = { processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'the peer is closing' } as const
+  writes.control(KIND.GO_AWAY, 0, 0, lastAcceptedId, encodeFault(why))
+}
+
+/** Tells the peer which rule it broke. Nothing follows. */
+export function sendBroken(writes: WriteLoop, error: TransportError): void {
+  const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
+  writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
+}
+
+const MAX_U32 = 0xffff_ffff
+
+function u32(value: unknown): number {
+  return typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), MAX_U32) : 0
+}
