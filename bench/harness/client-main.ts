@@ -17,8 +17,9 @@ async function floorDriver(): Promise<Driver> {
   const floor = await connectFloor(address, workload)
   return {
     async run(concurrency, ms) {
-      const bytes = await floor.run(concurrency, ms)
-      return { count: bytes / floorFrameBytes(workload), latenciesMs: new Float32Array(0) }
+      const latencies = new Latencies()
+      const bytes = await floor.run(concurrency, ms, latencies)
+      return { count: bytes / floorFrameBytes(workload), latenciesMs: latencies.taken() }
     },
     close: () => floor.close(),
   }

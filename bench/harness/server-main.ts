@@ -1,9 +1,10 @@
 import { subjectNamed } from '../subjects/all.js'
-import { FLOOR, floorFrameBytes, serveFloor } from '../subjects/floor.js'
+import { FLOOR, serveFloor } from '../subjects/floor.js'
+import type { Serving } from '../subjects/subject.js'
 import { assignment, cpuUs, memory, serveOrders, tell } from './orders.js'
 
 const { subject, workload } = assignment()
-const serving = subject === FLOOR ? await serveFloor(workload) : await (await subjectNamed(subject)).serve(workload)
+const serving: Serving = subject === FLOOR ? await serveFloor() : await (await subjectNamed(subject)).serve(workload)
 
 serveOrders((order) => {
   switch (order.order) {
@@ -11,10 +12,8 @@ serveOrders((order) => {
       return cpuUs()
     case 'memory':
       return memory()
-    case 'received': {
-      const received = serving.received?.() ?? 0
-      return subject === FLOOR ? Math.floor(received / floorFrameBytes(workload)) : received
-    }
+    case 'received':
+      return serving.received?.() ?? 0
     case 'close':
       return serving.close()
     default:

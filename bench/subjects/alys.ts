@@ -61,7 +61,11 @@ export const alys: Subject = {
       close,
       call: (index) => bench.echo(pick(bytes, index)),
       check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
-      send: (index) => bench.push(pick(bytes, index)),
+      sendBurst: (from, count) => client.sendBatch('bench.push', burst(bytes, from, count)),
     }
   },
+}
+
+function* burst(list: readonly Uint8Array[], from: number, count: number): Generator<Uint8Array> {
+  for (let index = from; index < from + count; index += 1) yield pick(list, index)
 }

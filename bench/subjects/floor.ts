@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Latencies } from '../harness/latencies.js'
 import type { Workload } from '../workloads/workload.js'
 
 /**
@@ -9,37 +10,29 @@ export const FLOOR = 'floor'
 
 /** A request of `alys`: 12 bytes of header, 4 of deadline, the payload. The floor moves as many both ways. */
 const HEADER_BYTES = 16
-const ONE_WAY_HEADER_BYTES = 4
 const CHUNK_BYTES = 64 * 1024
 
-export function floorFrameBytes({ kind, payloadBytes }: Workload): number {
-  return payloadBytes + (kind === 'one-way' ? ONE_WAY_HEADER_BYTES : HEADER_BYTES)
+export function floorFrameBytes({ payloadBytes }: Workload): number {
+  return payloadBytes + HEADER_BYTES
 }
 
 export interface FloorServer {
   readonly address: string
-  readonly received: () => number
   readonly close: () => Promise<void>
 }
 
-/** For a one-way workload the bytes are counted and not written back. */
-export function serveFloor(workload: Workload): Promise<FloorServer> {
+export function serveFloor(): Promise<FloorServer> {
   const sockets = new Set<Socket>()
-  let received = 0
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
-    socket.on('data', (chunk) => {
-      received += chunk.length
-      if (workload.kind !== 'one-way') socket.write(chunk)
-    })
+    socket.on('data', (chunk) => socket.write(chunk))
   })
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => {
       resolve({
         address: String((server.address() as AddressInfo).port),
-        received: () => received,
         close: () => {
           for (const socket of sockets) socket.destroy()
           return new Promise((done) => server.close(() => done()))
@@ -50,8 +43,11 @@ export function serveFloor(workload: Workload): Promise<FloorServer> {
 }
 
 export interface FloorClient {
-  /** Runs for `ms` with `frames` frames in flight. Resolves with the bytes that went there and back. */
-  run(frames: number, ms: number): Promise<number>
+  /**
+   * Runs for `ms` with `frames` frames in flight. Resolves with the bytes that went there and back. With one frame in
+   * flight its round trips are timed; with more there is nothing that begins and ends.
+   */
+  run(frames: number, ms: number, latencies: Latencies): Promise<number>
   close(): void
 }
 
@@ -61,18 +57,28 @@ export async function connectFloor(address: string, workload: Workload): Promise
   const frameBytes = floorFrameBytes(workload)
   return {
     close: () => socket.destroy(),
-    run: (frames, ms) => (workload.kind === 'one-way' ? push(socket, ms) : bounce(socket, frames * frameBytes, ms)),
+    run(frames, ms, latencies) {
+      return bounce(socket, frames * frameBytes, ms, frames === 1 ? latencies : null)
+    },
   }
 }
 
 /** Puts `inFlight` bytes on their way, sends on what comes back until time is up, and waits for the rest. */
-function bounce(socket: Socket, inFlight: number, ms: number): Promise<number> {
+function bounce(socket: Socket, inFlight: number, ms: number, latencies: Latencies | null): Promise<number> {
   return new Promise((resolve) => {
     const endsAt = performance.now() + ms
     let came = 0
     let out = inFlight
+    let turnAt = inFlight
+    let sentAt = performance.now()
     const onData = (chunk: Buffer): void => {
       came += chunk.length
+      if (latencies !== null && came >= turnAt) {
+        const now = performance.now()
+        latencies.add(now - sentAt)
+        sentAt = now
+        turnAt += inFlight
+      }
       if (performance.now() < endsAt) {
         socket.write(chunk)
         return
@@ -84,24 +90,5 @@ function bounce(socket: Socket, inFlight: number, ms: number): Promise<number> {
     }
     socket.on('data', onData)
     for (let left = inFlight; left > 0; left -= CHUNK_BYTES) socket.write(Buffer.alloc(Math.min(left, CHUNK_BYTES), 1))
-  })
-}
-
-function push(socket: Socket, ms: number): Promise<number> {
-  return new Promise((resolve) => {
-    const chunk = Buffer.alloc(CHUNK_BYTES, 1)
-    const endsAt = performance.now() + ms
-    let sent = 0
-    const more = (): void => {
-      while (performance.now() < endsAt) {
-        sent += chunk.length
-        if (!socket.write(chunk)) {
-          socket.once('drain', more)
-          return
-        }
-      }
-      resolve(sent)
-    }
-    more()
   })
 }

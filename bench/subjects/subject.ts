@@ -13,8 +13,8 @@ export interface Connected {
   call(index: number): Promise<unknown>
   /** Throws when the answer of call number `index` is not what was asked for. Looks at the content of some. */
   check(answer: unknown, index: number): void
-  /** Sends one-way message number `index`; a promise where it has to wait for room. */
-  send?(index: number): Promise<void> | undefined
+  /** Sends `count` one-way messages from number `from` on, waiting where there is no room. */
+  sendBurst?(from: number, count: number): Promise<void>
   close(): Promise<void>
 }
 

@@ -108,12 +108,11 @@ function wsSubject(name: string, corked: boolean): Subject {
             workload.kind === 'record' ? pick(records, index).hash : pick(bytes, index).subarray(0, RECEIPT_BYTES)
           return checkBytes(hash, expected, index)
         },
-        send(index) {
-          send(frame(index >>> 0, pick(bytes, index)))
-          if (socket.bufferedAmount < HELD_BYTES) return undefined
-          return new Promise<void>((resolve) =>
-            (socket as unknown as { _socket: NodeJS.EventEmitter })._socket.once('drain', resolve),
-          )
+        async sendBurst(from, count) {
+          for (let index = from; index < from + count; index += 1) {
+            send(frame(index >>> 0, pick(bytes, index)))
+            if (socket.bufferedAmount >= HELD_BYTES) await drained(socket)
+          }
         },
         close: async () => {
           socket.terminate()
@@ -121,6 +120,12 @@ function wsSubject(name: string, corked: boolean): Subject {
       }
     },
   }
+}
+
+function drained(socket: WebSocket): Promise<unknown> {
+  return new Promise((resolve) =>
+    (socket as unknown as { _socket: NodeJS.EventEmitter })._socket.once('drain', resolve),
+  )
 }
 
 /** A sender waits for the socket from this much on. */

@@ -11,7 +11,10 @@ export class SocketChannel implements ByteChannel {
   #receiver: ChannelReceiver | null = null
   #error: Error | null = null
   #closed = false
-  readonly #written = (error?: Error | null): void => this.#receiver?.onWritten(error instanceof Error)
+  // Node calls back without an error where the socket was destroyed meanwhile.
+  readonly #written = (error?: Error | null): void => {
+    this.#receiver?.onWritten(error instanceof Error || this.#socket?.destroyed === true)
+  }
 
   /** What a new socket is to be made with. The first call of `buffer` comes while the socket is constructed. */
   readonly onread: OnReadOpts = {

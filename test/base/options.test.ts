@@ -112,7 +112,7 @@ describe('options', () => {
 
   test.each([
     [{ kodec: 'raw' }, 'unknown option kodec; did you mean codec?'],
-    [{ Compress: true }, 'unknown option Compress; did you mean compress?'],
+    [{ COMPRESS: true }, 'unknown option COMPRESS; did you mean compress?'],
     [{ pool: { maxx: 1 } }, 'unknown option pool.maxx; did you mean max?'],
     [{ pool: { idleTimeout: 1 } }, 'unknown option pool.idleTimeout; did you mean idleTimeoutMs?'],
     [{ somethingElse: 1 }, 'unknown option somethingElse'],

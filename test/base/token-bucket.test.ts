@@ -38,6 +38,7 @@ describe('a token bucket', () => {
     expect(bucket.borrow(50, 25)).toBe(75)
     expect(bucket.take(1, 99)).toBe(false)
     expect(bucket.borrow(0, 100)).toBe(0)
+    expect(new TokenBucket(10, 250, 0).borrow(15, 0)).toBe(20)
   })
 
   test('gives at most burst + rate x time, whatever is asked when', () => {

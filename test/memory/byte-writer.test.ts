@@ -91,6 +91,16 @@ describe('a byte writer', () => {
     expect(segments[1]?.chunk).toBeNull()
   })
 
+  test('lets bytes behind a waiting run go on growing until it is their turn', () => {
+    const { out } = stage(8_192)
+    record(out, bytes(10, 1), bytes(5_000, 2))
+    expect(out.take()?.bytes).toHaveLength(10)
+    record(out, bytes(10, 3))
+    expect(out.take()?.bytes).toHaveLength(5_000)
+    record(out, bytes(10, 4))
+    expect(joined(takeAll(out).slice(0, 1))).toEqual(Buffer.concat([bytes(10, 3), bytes(10, 4)]))
+  })
+
   test('takes back what the open record has beyond a point, references too', () => {
     const { out } = stage(8_192)
     record(out, bytes(10, 1))

@@ -4,9 +4,9 @@ import { serviceFacts } from '../../src/rpc/service.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
 import type { HelloFields } from '../../src/wire/hello.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { answerFrame, faultOf, frame, MSGPACK, packed, type RawPeer } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 async function connected(
   stage: Stage,
@@ -45,7 +45,7 @@ describe('a call on the wire', () => {
   it('that waited for its connection carries what is left of its time, and ends when that is over', async ({
     stage,
   }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { clock })
     const call = client.call('echo', 1, { timeoutMs: 4_000 })
@@ -87,7 +87,7 @@ describe('a call settles', () => {
   })
 
   it('once, whatever comes after its deadline', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { client, peer } = await connected(stage, { clock })
     const call = client.call('echo', 1, { timeoutMs: 100 })
     const { id } = await peer.nextOf(KIND.CALL)
@@ -146,7 +146,7 @@ describe('a call settles', () => {
   })
 
   it('when its peer reads no more: what the socket never got was not processed', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { client, peer } = await connected(stage, { clock, compression: { algorithm: 'none' } })
     peer.socket.pause()
     const body = Buffer.alloc(512 * 1024, 1)
@@ -165,7 +165,7 @@ describe('a call settles', () => {
 
 describe('a call that was given up', () => {
   it('keeps its place until the peer says that the handler has settled', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { client, peer } = await connected(stage, { clock }, { maxOpenCalls: 2 })
     const given = Promise.allSettled([1, 2].map((n) => client.call('echo', n, { timeoutMs: 50 })))
     const first = await peer.nextOf(KIND.CALL)
@@ -198,7 +198,7 @@ describe('a call that was given up', () => {
   it('with a thousand others at once does not have the peer close the connection for its cancels', async ({
     stage,
   }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { server, address } = await stage.listening({ clock, limits: { maxOpenCalls: 4_096, errorsPer10s: 10_000 } })
     server.handle('slow', (_, call) => {
       return new Promise((_resolve, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason)))

@@ -1,9 +1,9 @@
 import { describe, expect } from 'vitest'
 import { defineService, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { answerFrame, packed } from '../fixtures/raw-peer.js'
 import { deadAddress, it, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 describe('connect()', () => {
   it('resolves when a connection is ready', async ({ stage }) => {
@@ -36,7 +36,7 @@ describe('connect()', () => {
   })
 
   it('rejects when the peer says nothing within socket.connectTimeoutMs', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { clock, socket: { connectTimeoutMs: 700 } })
     const connecting = expect(client.connect()).rejects.toMatchObject({ reason: 'connect-timeout', processed: 'no' })
@@ -66,7 +66,7 @@ describe('connect()', () => {
 
 describe('a client that was started before its server', () => {
   it('connects by itself when the server comes, and never storms it', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const path = stage.socketPath()
     const client = stage.client(`unix:${path}`, { clock })
     await expect(client.call('echo', 1)).rejects.toMatchObject({ reason: 'connect-failed', processed: 'no' })
@@ -142,7 +142,7 @@ describe('a client with several addresses', () => {
   })
 
   it('has never more than pool.max connections, also when a dead address comes back', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const path = stage.socketPath()
     const living = await stage.listening()
     living.server.handle('echo', (request) => request)

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { TimerWheel } from '../../src/base/timer-wheel.js'
 import { Turns } from '../../src/base/turns.js'
 import { DeadlineWatch } from '../../src/rpc/deadline.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { turn } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 /** Open calls as a caller has them: what is due is settled, the earliest of the rest is told. */
 class OpenCalls {
-  readonly clock = new ManualClock()
+  readonly clock = new VirtualClock()
   readonly deadlines = new Set<number>()
   readonly settledAt = new Map<number, number>()
   readonly watch: DeadlineWatch
@@ -79,11 +79,11 @@ describe('deadlines of many calls', () => {
 
   it('need no timer when there are none, and none after the last', () => {
     const calls = new OpenCalls()
-    expect(calls.clock.armed).toBe(0)
+    expect(calls.clock.timers).toBe(0)
     calls.add(10)
-    expect(calls.clock.armed).toBe(1)
+    expect(calls.clock.timers).toBe(1)
     calls.clock.advance(20)
-    expect(calls.clock.armed).toBe(0)
+    expect(calls.clock.timers).toBe(0)
   })
 
   it('arm no timer for a call that waits for ever', () => {
@@ -98,9 +98,9 @@ describe('deadlines of many calls', () => {
       calls.deadlines.add(calls.clock.now() + timeoutMs)
       calls.watch.noteTimeout(timeoutMs)
     }
-    expect(calls.clock.armed).toBe(0)
+    expect(calls.clock.timers).toBe(0)
     await turn()
-    expect(calls.clock.armed).toBe(1)
+    expect(calls.clock.timers).toBe(1)
     calls.clock.advance(102)
     expect([calls.scans, calls.settledAt.size]).toEqual([1, 1])
     calls.clock.advance(1_000)
@@ -112,14 +112,14 @@ describe('deadlines of many calls', () => {
     calls.watch.noteTimeout(100)
     calls.watch.stop()
     await turn()
-    expect(calls.clock.armed).toBe(0)
+    expect(calls.clock.timers).toBe(0)
   })
 
   it('stop at once, and can begin again', () => {
     const calls = new OpenCalls()
     calls.add(10)
     calls.watch.stop()
-    expect(calls.clock.armed).toBe(0)
+    expect(calls.clock.timers).toBe(0)
     calls.clock.advance(20)
     expect(calls.scans).toBe(0)
     calls.add(10)

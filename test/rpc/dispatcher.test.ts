@@ -2,7 +2,6 @@ import { describe, expect } from 'vitest'
 import { defineService, oneWay, raw, type Server, type ServerOptions, TransportError, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import type { HelloFields } from '../../src/wire/hello.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import {
   callFrame,
   type Frame,
@@ -15,6 +14,7 @@ import {
   u32,
 } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 const UNKNOWN = 2
 const DEADLINE_EXCEEDED = 4
@@ -295,7 +295,7 @@ describe('the place of a call', () => {
   })
 
   it('is held until its handler settles, not until its deadline', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const gate = deferred<string>()
     const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
       clock,

@@ -2,14 +2,14 @@ import { describe, expect } from 'vitest'
 import type { Server } from '../../src/index.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { answerFrame, callFrame, faultOf, frame, methodFrame, packed } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 /** A server whose handler `hold` answers when it is told to. */
 async function holding(
   stage: Stage,
-  clock?: ManualClock,
+  clock?: VirtualClock,
 ): Promise<{ server: Server; address: string; held: ((value: unknown) => void)[] }> {
   const held: ((value: unknown) => void)[] = []
   const { server, address } = await stage.listening(clock === undefined ? {} : { clock })
@@ -66,7 +66,7 @@ describe('server.close()', () => {
   it('cuts what still runs after graceMs: the handler is told, its caller knows that it may have run', async ({
     stage,
   }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { server, address } = await stage.listening({ clock })
     const reasons: unknown[] = []
     server.handle('stuck', (_, call) => {
@@ -206,7 +206,7 @@ describe('a client whose server leaves', () => {
   })
 
   it('waits for accepted calls as long as they may take, longer than any grace of its own', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { clock, timeoutMs: 120_000 })
     const peer = await raw.greeted()
@@ -240,7 +240,7 @@ describe('client.close()', () => {
   })
 
   it('cuts open calls after graceMs', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { address, held } = await holding(stage)
     const client = stage.client(address, { clock })
     const open = client.call('hold', 1)
@@ -257,7 +257,7 @@ describe('client.close()', () => {
   })
 
   it('keeps to its own grace where the server is leaving as well', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { clock })
     const peer = await raw.greeted()

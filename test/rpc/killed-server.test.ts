@@ -4,8 +4,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { type Client, TransportError } from '../../src/index.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 const CALLS = 1_000
 
@@ -15,7 +15,11 @@ interface Outcome {
   error: TransportError | null
 }
 
-async function started(stage: Stage, address: string, record: string): Promise<{ child: ChildProcess; address: string }> {
+async function started(
+  stage: Stage,
+  address: string,
+  record: string,
+): Promise<{ child: ChildProcess; address: string }> {
   const child = stage.fork(new URL('../fixtures/recording-server.mjs', import.meta.url), [address, record])
   const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')])
   if (message === null || typeof message !== 'object') throw new Error('the server did not start: is dist built?')
@@ -65,7 +69,7 @@ function judge(outcomes: readonly Outcome[], recorded: ReadonlySet<number>): voi
 }
 
 /** Moves time on in small steps, with turns for the sockets in between. */
-async function pass(clock: ManualClock, ms: number): Promise<void> {
+async function pass(clock: VirtualClock, ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 20) {
     clock.advance(20)
     for (let turns = 0; turns < 4; turns += 1) await turn()
@@ -74,7 +78,7 @@ async function pass(clock: ManualClock, ms: number): Promise<void> {
 
 async function roundOf(stage: Stage, seed: number): Promise<void> {
   const random = seededRandom(seed)
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const record = `${stage.socketPath()}.ran`
   const { child, address } = await started(stage, 'tcp://127.0.0.1:0', record)
   const client = stage.client(address, { clock, pool: { min: 2 }, limits: { maxOpenCalls: 4_096 } })
@@ -109,7 +113,7 @@ describe(`a server that is killed under ${CALLS} calls`, () => {
   )
 
   it('had not got those whose bytes were never handed over, and they say so', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const path = stage.socketPath()
     const record = `${path}.ran`
     const { child } = await started(stage, `unix:${path}`, record)

@@ -1,8 +1,8 @@
 import { describe, expect } from 'vitest'
 import { KIND } from '../../src/wire/frame.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { frame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 /** A BATCH body: each message behind its length. */
 function batch(...values: readonly unknown[]): Buffer {
@@ -140,7 +140,7 @@ describe('a sender', () => {
   it('waits while the peer does not read, and goes on when it does', async ({ stage }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, {
-      clock: new ManualClock(),
+      clock: new VirtualClock(),
       compression: { algorithm: 'none' },
       limits: { unreadSoftBytes: 64 * 1024 },
     })
@@ -185,7 +185,7 @@ describe('a sender', () => {
   it('is not held up by another connection that is stuck', async ({ stage }) => {
     const [stuck, free] = [await stage.rawServer(), await stage.rawServer()]
     const client = stage.client([stuck.address, free.address], {
-      clock: new ManualClock(),
+      clock: new VirtualClock(),
       compression: { algorithm: 'none' },
       pool: { min: 2 },
       limits: { unreadSoftBytes: 64 * 1024 },

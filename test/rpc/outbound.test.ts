@@ -4,9 +4,9 @@ import { WriteLoop } from '../../src/connection/write-loop.js'
 import { clientRules } from '../../src/rpc/options.js'
 import type { ByteChannel } from '../../src/socket/channel.js'
 import { KIND } from '../../src/wire/frame.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { answerFrame } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 const MiB = 1024 * 1024
 
@@ -78,7 +78,7 @@ describe('what waits for a connection', () => {
   it('is not handed over beyond limits.maxQueuedBytes, and goes on when the peer reads', async ({ stage }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, {
-      clock: new ManualClock(),
+      clock: new VirtualClock(),
       compression: { algorithm: 'none' },
       pool: { max: 1 },
       limits: { maxQueuedBytes: 8 * MiB },
@@ -111,7 +111,7 @@ describe('what waits for a connection', () => {
 
 describe('bytes handed to a socket that failed', () => {
   test('are not followed by more: what waits was never handed over', () => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const environment = createEnvironment({ ...clientRules.parse({ clock }, ''), peerId: 'test' })
     let unsentBytes = 0
     let writes = 0
@@ -142,6 +142,6 @@ describe('bytes handed to a socket that failed', () => {
     expect([writes, loop.handedBytes, loop.endPosition]).toEqual([1, 12, 24])
     loop.close()
     loop.dispose()
-    expect([environment.ledger.current, clock.armed]).toEqual([0, 0])
+    expect([environment.ledger.current, clock.timers]).toEqual([0, 0])
   })
 })

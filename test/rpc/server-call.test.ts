@@ -1,12 +1,12 @@
 import { describe, expect } from 'vitest'
 import { type ServerCall, TransportError } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { callFrame, frame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 /** A server whose handler waits for its signal, and shows its call. */
-async function holding(stage: Stage, clock: ManualClock): Promise<{ calls: ServerCall[]; address: string }> {
+async function holding(stage: Stage, clock: VirtualClock): Promise<{ calls: ServerCall[]; address: string }> {
   const calls: ServerCall[] = []
   const { server, address } = await stage.listening({ clock, id: 'the-server' })
   server.handle('hold', (_, call) => {
@@ -22,7 +22,7 @@ async function holding(stage: Stage, clock: ManualClock): Promise<{ calls: Serve
 
 describe('what a handler knows of its call', () => {
   it('is who calls, from where, and what it said beside', async ({ stage }) => {
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const client = stage.client(address, { id: 'the-client' })
     await client.call('look', null, { metadata: { 'trace-id': 'abc', text: 'größer' } })
     await client.call('look', null)
@@ -33,7 +33,7 @@ describe('what a handler knows of its call', () => {
   })
 
   it('is how long the caller still waits, and until when', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { calls, address } = await holding(stage, clock)
     const client = stage.client(address)
     // A call that waits for its connection has less left when it goes out.
@@ -49,7 +49,7 @@ describe('what a handler knows of its call', () => {
   })
 
   it('is that nobody waits for ever, unless the caller says so', async ({ stage }) => {
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const peer = await stage.dial(address)
     peer.hello()
     peer.write(methodFrame(1, 'look'), callFrame(1, 1, null, 0))
@@ -60,7 +60,7 @@ describe('what a handler knows of its call', () => {
   })
 
   it('stays readable after the call is over', async ({ stage }) => {
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const client = stage.client(address)
     await client.call('look', null, { metadata: { a: 'b' } })
     await client.close()
@@ -70,7 +70,7 @@ describe('what a handler knows of its call', () => {
 
 describe('the signal of a call', () => {
   it('fires when the caller cancels', async ({ stage }) => {
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const controller = new AbortController()
     const call = stage.client(address).call('hold', null, { signal: controller.signal })
     await until(() => calls.length === 1)
@@ -81,7 +81,7 @@ describe('the signal of a call', () => {
   })
 
   it('fires when the deadline passes, by the clock of the server', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { calls, address } = await holding(stage, clock)
     const call = stage.client(address).call('hold', null, { timeoutMs: 60_000 })
     await until(() => calls.length === 1)
@@ -96,7 +96,7 @@ describe('the signal of a call', () => {
   })
 
   it('fires when the connection is lost', async ({ stage }) => {
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const peer = await stage.dial(address)
     peer.hello()
     peer.write(methodFrame(1, 'hold'), callFrame(1, 1, null, 0))
@@ -107,7 +107,7 @@ describe('the signal of a call', () => {
   })
 
   it('has fired already for who asks late', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const calls: ServerCall[] = []
     const { server, address } = await stage.listening({ clock })
     let release: () => void = () => {}
@@ -128,7 +128,7 @@ describe('the signal of a call', () => {
   })
 
   it('fires once: a cancel after the deadline changes nothing', async ({ stage }) => {
-    const clock = new ManualClock()
+    const clock = new VirtualClock()
     const { calls, address } = await holding(stage, clock)
     const peer = await stage.dial(address)
     peer.hello()
@@ -150,7 +150,7 @@ describe('the signal of a call', () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)
-    const { calls, address } = await holding(stage, new ManualClock())
+    const { calls, address } = await holding(stage, new VirtualClock())
     const client = stage.client(address, { pool: { max: 1 } })
     const controller = new AbortController()
     const all = Promise.allSettled(

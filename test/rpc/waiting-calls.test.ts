@@ -3,8 +3,8 @@ import { failure, type TransportError } from '../../src/base/errors.js'
 import { createEnvironment, type Environment } from '../../src/connection/environment.js'
 import { clientRules } from '../../src/rpc/options.js'
 import { type Waiter, WaitingCalls } from '../../src/rpc/waiting-calls.js'
-import { ManualClock } from '../fixtures/manual-clock.js'
 import { turn } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 class Call implements Waiter {
   settled = false
@@ -27,12 +27,12 @@ class Call implements Waiter {
 }
 
 function queue(maxQueuedCalls: number): {
-  clock: ManualClock
+  clock: VirtualClock
   environment: Environment
   waiting: WaitingCalls
   add: (name: string, timeoutMs?: number) => Call
 } {
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const options = clientRules.parse({ clock, limits: { maxQueuedCalls } }, '')
   const environment = createEnvironment({ ...options, peerId: 'test' })
   const waiting = new WaitingCalls(environment)
@@ -113,15 +113,15 @@ describe('calls that wait for a connection', () => {
     const calls = ['a', 'b', 'c'].map((name) => add(name))
     waiting.failAll(failure('connect-refused', 'nobody there'))
     expect(calls.map(({ error }) => error?.reason)).toEqual(['connect-refused', 'connect-refused', 'connect-refused'])
-    expect([waiting.length, clock.armed]).toEqual([0, 0])
+    expect([waiting.length, clock.timers]).toEqual([0, 0])
   })
 
   it('leave no timer behind', async () => {
     const { clock, waiting, add } = queue(10)
     add('one', 5_000)
     await turn()
-    expect(clock.armed).toBe(1)
+    expect(clock.timers).toBe(1)
     names(waiting)
-    expect(clock.armed).toBe(0)
+    expect(clock.timers).toBe(0)
   })
 })
