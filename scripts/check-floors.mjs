@@ -132,7 +132,8 @@ function checkImport(file, place, one, { known, rows, table, fileEdges, folderEd
     return
   }
   const target = posix.normalize(posix.join(posix.dirname(file.path), specifier.replace(/\.js$/, '.ts')))
-  if (!specifier.endsWith('.js') || !known.has(target)) {
+  const declared = known.has(target) || known.has(target.replace(/\.ts$/, '.d.ts'))
+  if (!specifier.endsWith('.js') || !declared) {
     report('missing', line, `${specifier} is no file of src with its ending .js`)
     return
   }

@@ -32,10 +32,10 @@ const proto: Case = {
 describe.each([
   ['msgpack', packed],
   ['protobuf', proto],
-])('a value on its way out as %s', (_name, { codec, valueOf, contentOf, unencodable }) => {
+])('a value on its way out as %s', (_name, { codec, valueOf: valueWith, contentOf, unencodable }) => {
   test('is written straight into the chunk while it is small', () => {
     const out = openWriter(100)
-    codec.encode(valueOf(300), out)
+    codec.encode(valueWith(300), out)
     expect([out.position - out.recordStart, out.reference, out.copiedBytes]).toEqual([300, null, 0])
     out.clear()
   })
@@ -43,7 +43,7 @@ describe.each([
   test('is inline up to 4,095 bytes, and a reference of its own from 4,096 on', () => {
     for (const length of [REFERENCE_FROM_BYTES - 1, REFERENCE_FROM_BYTES]) {
       const out = openWriter()
-      codec.encode(valueOf(length), out)
+      codec.encode(valueWith(length), out)
       const expected = length < REFERENCE_FROM_BYTES ? [length, 0] : [0, length]
       expect([out.position - out.recordStart, out.referencedBytes]).toEqual(expected)
       out.clear()
@@ -55,10 +55,10 @@ describe.each([
       const out = openWriter(CHUNK_BYTES - left - 5)
       out.bytes.write('head:', out.position)
       out.position += 5
-      codec.encode(valueOf(300), out)
+      codec.encode(valueWith(300), out)
       const bytes = recordBytes(out)
       expect(bytes.toString('latin1', 0, 5), `${left} bytes left`).toBe('head:')
-      expect(bytes.subarray(5)).toEqual(encoded(codec, valueOf(300)))
+      expect(bytes.subarray(5)).toEqual(encoded(codec, valueWith(300)))
       out.clear()
     }
   })
@@ -67,7 +67,7 @@ describe.each([
     const out = openWriter()
     const sizes = [4_096, 5_000, 9_000, 300, 70_000, 4_096, 1_000_000]
     const sent = sizes.map((size) => {
-      codec.encode(valueOf(size), out)
+      codec.encode(valueWith(size), out)
       const { reference } = out
       const bytes = recordBytes(out)
       out.truncate(out.recordStart)
@@ -83,7 +83,7 @@ describe.each([
   test('by reference holds at most about twice the memory that it has bytes', () => {
     for (const size of [4_096, 10_000, 100_000, 3_000_000]) {
       const out = openWriter()
-      codec.encode(valueOf(size), out)
+      codec.encode(valueWith(size), out)
       expect(out.reference?.buffer.byteLength).toBeLessThanOrEqual(2 * size + 100)
       out.clear()
     }
@@ -91,7 +91,7 @@ describe.each([
 
   test('arrives whole at every size around the borders', () => {
     for (const size of [300, 4_090, 4_097, 8_191, 8_192, 8_193, 16_383, 65_535, 65_543, 200_000, 2_097_200]) {
-      const value = valueOf(size)
+      const value = valueWith(size)
       const bytes = encoded(codec, value, 60_000)
       expect(bytes).toHaveLength(size)
       expect(Buffer.from(contentOf(decoded(codec, bytes))).equals(contentOf(value))).toBe(true)
@@ -103,8 +103,8 @@ describe.each([
     const { position } = out
     expect(failureOf(() => codec.encode(unencodable, out)).reason).toBe('encode-failed')
     expect([out.position, out.reference]).toEqual([position, null])
-    codec.encode(valueOf(300), out)
-    expect(recordBytes(out)).toEqual(encoded(codec, valueOf(300)))
+    codec.encode(valueWith(300), out)
+    expect(recordBytes(out)).toEqual(encoded(codec, valueWith(300)))
     out.clear()
   })
 })

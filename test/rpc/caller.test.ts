@@ -1,34 +1,12 @@
 import { describe, expect } from 'vitest'
-import { type Client, type ClientOptions, defineService, oneWay, unary } from '../../src/index.js'
-import { serviceFacts } from '../../src/rpc/service.js'
-import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
-import type { HelloFields } from '../../src/wire/hello.js'
-import { answerFrame, faultOf, frame, MSGPACK, packed, type RawPeer } from '../fixtures/raw-peer.js'
-import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { answerFrame, errorFrame, MSGPACK, packed } from '../fixtures/raw-peer.js'
+import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
-
-async function connected(
-  stage: Stage,
-  options: ClientOptions = {},
-  hello: Partial<HelloFields> = {},
-): Promise<{ client: Client; peer: RawPeer }> {
-  const raw = await stage.rawServer()
-  const client = stage.client(raw.address, options)
-  const peer = await raw.greeted(hello)
-  await client.connect()
-  return { client, peer }
-}
-
-function errorFrame(id: number, processed: 'no' | 'maybe' | 'yes', status = 14, message = 'said so'): Buffer {
-  return frame(KIND.ERROR, { aux: status, id, body: encodeFault({ processed, retryAfterMs: 0, reason: '', message }) })
-}
-
-const refused = (reason: string) => expect.objectContaining({ name: 'TransportError', reason })
 
 describe('a call on the wire', () => {
   it('introduces its method once, and carries its id, codec, lane and timeout', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const calls = [client.call('echo', 'a', { timeoutMs: 1_500, priority: 'bulk' }), client.call('echo', 'b')]
     expect(await peer.next()).toMatchObject({ kind: KIND.METHOD, aux: 1, body: Buffer.from('echo') })
     const first = await peer.next()
@@ -63,7 +41,7 @@ describe('a call on the wire', () => {
   })
 
   it('longer than a day is cut to a day', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const call = client.call('echo', 1, { timeoutMs: Number.POSITIVE_INFINITY })
     const { id, body } = await peer.nextOf(KIND.CALL)
     expect(body.readUInt32LE(0)).toBe(86_400_000)
@@ -74,7 +52,7 @@ describe('a call on the wire', () => {
 
 describe('a call settles', () => {
   it.for(['no', 'maybe', 'yes'] as const)('with the error of the peer, processed: %s', async (processed, { stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const call = client.call('echo', 1)
     const { id } = await peer.nextOf(KIND.CALL)
     peer.write(errorFrame(id, processed, 5, 'no such\nblock'))
@@ -88,7 +66,7 @@ describe('a call settles', () => {
 
   it('once, whatever comes after its deadline', async ({ stage }) => {
     const clock = new VirtualClock()
-    const { client, peer } = await connected(stage, { clock })
+    const { client, peer } = await stage.clientAndPeer({ clock })
     const call = client.call('echo', 1, { timeoutMs: 100 })
     const { id } = await peer.nextOf(KIND.CALL)
     const failing = expect(call).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', processed: 'maybe' })
@@ -122,7 +100,7 @@ describe('a call settles', () => {
   })
 
   it('and leaves nothing on its signal', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const { signal } = new AbortController()
     let listeners = 0
     signal.addEventListener = () => void (listeners += 1)
@@ -136,7 +114,7 @@ describe('a call settles', () => {
   })
 
   it('when the connection is lost: handed over is maybe', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const calls = Promise.allSettled([client.call('echo', 1), client.call('echo', 2)])
     await peer.nextOf(KIND.CALL)
     peer.socket.resetAndDestroy()
@@ -147,7 +125,7 @@ describe('a call settles', () => {
 
   it('when its peer reads no more: what the socket never got was not processed', async ({ stage }) => {
     const clock = new VirtualClock()
-    const { client, peer } = await connected(stage, { clock, compression: { algorithm: 'none' } })
+    const { client, peer } = await stage.clientAndPeer({ clock, compression: { algorithm: 'none' } })
     peer.socket.pause()
     const body = Buffer.alloc(512 * 1024, 1)
     const handed = Promise.allSettled(Array.from({ length: 20 }, () => client.call('echo', body)))
@@ -166,7 +144,7 @@ describe('a call settles', () => {
 describe('a call that was given up', () => {
   it('keeps its place until the peer says that the handler has settled', async ({ stage }) => {
     const clock = new VirtualClock()
-    const { client, peer } = await connected(stage, { clock }, { maxOpenCalls: 2 })
+    const { client, peer } = await stage.clientAndPeer({ clock }, { maxOpenCalls: 2 })
     const given = Promise.allSettled([1, 2].map((n) => client.call('echo', n, { timeoutMs: 50 })))
     const first = await peer.nextOf(KIND.CALL)
     const second = await peer.nextOf(KIND.CALL)
@@ -186,7 +164,7 @@ describe('a call that was given up', () => {
   })
 
   it('does not hold up close()', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
+    const { client, peer } = await stage.clientAndPeer()
     const controller = new AbortController()
     const call = client.call('echo', 1, { signal: controller.signal })
     await peer.nextOf(KIND.CALL)
@@ -214,90 +192,5 @@ describe('a call that was given up', () => {
     expect(await client.call('echo', 'still here')).toBe('still here')
     await until(() => client.info().connections[0]?.openCalls === 0)
     expect(client.metrics().dialsStarted).toBe(1)
-  })
-})
-
-describe('ids', () => {
-  it('rise, and skip those whose place is still taken', async ({ stage }) => {
-    const { client, peer } = await connected(stage, {}, { maxOpenCalls: 8 })
-    // Places are the low four bits: 16 of them, for 8 calls.
-    const slow = client.call('echo', 'slow')
-    const { id: slowId } = await peer.nextOf(KIND.CALL)
-    const ids: number[] = []
-    for (let n = 0; n < 40; n += 1) {
-      const call = client.call('echo', n)
-      const { id } = await peer.nextOf(KIND.CALL)
-      ids.push(id)
-      peer.write(answerFrame(id, n))
-      expect(await call).toBe(n)
-    }
-    expect(ids).toEqual([...ids].sort((a, b) => a - b))
-    expect(ids.filter((id) => id % 16 === slowId % 16)).toEqual([])
-    peer.write(answerFrame(slowId, 'done'))
-    expect(await slow).toBe('done')
-  })
-
-  it.for([
-    ['an answer', (id: number) => answerFrame(id, 1)],
-    ['an error', (id: number) => errorFrame(id, 'yes')],
-  ] as const)('that are not open: %s to them ends the connection by name', async ([_, frameOf], { stage }) => {
-    const { client, peer } = await connected(stage)
-    const call = client.call('echo', 1)
-    const { id } = await peer.nextOf(KIND.CALL)
-    peer.write(frameOf(id + 1))
-    await expect(call).rejects.toMatchObject({ reason: 'answer-unknown', processed: 'maybe' })
-    expect(faultOf(await peer.nextOf(KIND.GO_AWAY)).reason).toBe('answer-unknown')
-    expect(client.metrics().failures['answer-unknown']).toBe(1)
-  })
-
-  it('are not answered twice', async ({ stage }) => {
-    const { client, peer } = await connected(stage)
-    const call = client.call('echo', 1)
-    const { id } = await peer.nextOf(KIND.CALL)
-    peer.write(answerFrame(id, 'first'), answerFrame(id, 'second'))
-    expect(await call).toBe('first')
-    expect(faultOf(await peer.nextOf(KIND.GO_AWAY)).reason).toBe('answer-unknown')
-  })
-})
-
-describe('what the peer does not take', () => {
-  const Chain = defineService('chain', { submit: unary<number, number>(), announce: oneWay<number>() })
-
-  it('a contract that differs: only its own calls fail, also in a turn full of others', async ({ stage }) => {
-    const services = [{ name: 'chain', fingerprint: '0011223344556677' }]
-    const { client, peer } = await connected(stage, {}, { services })
-    const chain = client.use(Chain)
-    const before = client.call('echo', 'before')
-    await client.send('note', 1)
-    const mismatch = chain.submit(1)
-    const notSent = chain.announce(1)
-    const after = client.call('echo', 'after')
-    await expect(mismatch).rejects.toEqual(refused('contract-mismatch'))
-    await expect(mismatch).rejects.toMatchObject({
-      processed: 'no',
-      details: { ours: serviceFacts(Chain).fingerprint },
-    })
-    await expect(notSent).rejects.toEqual(refused('contract-mismatch'))
-    expect(await peer.nextOf(KIND.CALL)).toMatchObject({ id: 1 })
-    expect((await peer.nextOf(KIND.ONE_WAY)).body).toEqual(packed(1))
-    peer.write(answerFrame(1, 'before'))
-    for (const text of ['after']) {
-      const { id, body } = await peer.nextOf(KIND.CALL)
-      expect(body.subarray(4)).toEqual(packed(text))
-      peer.write(answerFrame(id, text))
-    }
-    expect(await Promise.all([before, after])).toEqual(['before', 'after'])
-  })
-
-  it('more method names than it announced: only the calls of the name too many fail', async ({ stage }) => {
-    const { client, peer } = await connected(stage, {}, { maxMethods: 2 })
-    const calls = ['one', 'two', 'three', 'one'].map((name) => client.call(name, name))
-    await expect(calls[2]).rejects.toMatchObject({ reason: 'too-many-methods', origin: 'local', processed: 'no' })
-    for (const number of [1, 2, 1]) {
-      const { id, aux } = await peer.nextOf(KIND.CALL)
-      expect(aux).toBe(number)
-      peer.write(answerFrame(id, aux))
-    }
-    expect(await Promise.all([calls[0], calls[1], calls[3]])).toEqual([1, 2, 1])
   })
 })

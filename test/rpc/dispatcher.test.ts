@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
-import { defineService, oneWay, raw, type Server, type ServerOptions, TransportError, unary } from '../../src/index.js'
+import { defineService, oneWay, raw, type Server, TransportError, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
-import type { HelloFields } from '../../src/wire/hello.js'
+import { deferred } from '../fixtures/deferred.js'
 import {
   callFrame,
   type Frame,
@@ -13,40 +13,13 @@ import {
   type RawPeer,
   u32,
 } from '../fixtures/raw-peer.js'
-import { it, type Stage, turn, until } from '../fixtures/stage.js'
-import { VirtualClock } from '../support/virtual-clock.js'
+import { it } from '../fixtures/stage.js'
 
 const UNKNOWN = 2
-const DEADLINE_EXCEEDED = 4
 const NOT_FOUND = 5
 const RESOURCE_EXHAUSTED = 8
 const FAILED_PRECONDITION = 9
 const UNIMPLEMENTED = 12
-
-async function connected(
-  stage: Stage,
-  prepare: (server: Server) => void,
-  options: ServerOptions = {},
-  hello: Partial<HelloFields> = {},
-): Promise<{ server: Server; peer: RawPeer }> {
-  const { server, address } = await stage.listening(options)
-  prepare(server)
-  const peer = await stage.dial(address)
-  peer.hello(hello)
-  await peer.nextOf(KIND.HELLO)
-  return { server, peer }
-}
-
-/** A promise, and who settles it. */
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: unknown) => void } {
-  let resolve: (value: T) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise, resolve, reject }
-}
 
 function answered(id: number, value: unknown): Partial<Frame> {
   return { kind: KIND.ANSWER, id, body: packed(value) }
@@ -61,7 +34,7 @@ async function error(peer: RawPeer, id: number): Promise<{ status: number } & Re
 describe('a handler', () => {
   it('answers with what it returns, or with what its promise gives, each as soon as it has it', async ({ stage }) => {
     const slow = deferred<string>()
-    const { peer } = await connected(stage, (server) => {
+    const { peer } = await stage.serverAndPeer((server) => {
       server.handle('now', (request) => request)
       server.handle('later', () => slow.promise)
       server.handle('nothing', () => {})
@@ -85,7 +58,7 @@ describe('a handler', () => {
   ] as const)(
     'that throws %s, or rejects with it, tells its caller no more than that',
     async ([_, make], { stage }) => {
-      const { server, peer } = await connected(stage, (server) => {
+      const { server, peer } = await stage.serverAndPeer((server) => {
         server.handle('throws', () => {
           throw make()
         })
@@ -105,7 +78,7 @@ describe('a handler', () => {
 
   it('that throws a TransportError of origin user chooses code and message', async ({ stage }) => {
     const own = (): TransportError => new TransportError('no block 7', { code: 'NOT_FOUND', origin: 'user' })
-    const { peer } = await connected(stage, (server) => {
+    const { peer } = await stage.serverAndPeer((server) => {
       server.handle('throws', () => {
         throw own()
       })
@@ -120,7 +93,7 @@ describe('a handler', () => {
   it.for([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 40, '7', 250])(
     'may say when to come back, and %s is never a crash',
     async (retryAfterMs, { stage }) => {
-      const { peer } = await connected(stage, (server) => {
+      const { peer } = await stage.serverAndPeer((server) => {
         server.handle('busy', () => {
           throw new TransportError('busy', { code: 'UNAVAILABLE', origin: 'user', details: { retryAfterMs } })
         })
@@ -136,7 +109,7 @@ describe('a handler', () => {
   )
 
   it('may return any thenable, also one that breaks the rules', async ({ stage }) => {
-    const { peer } = await connected(stage, (server) => {
+    const { peer } = await stage.serverAndPeer((server) => {
       server.handle('twice', () => ({
         // biome-ignore lint/suspicious/noThenProperty: a thenable is the point
         then: (resolve: (value: string) => void) => {
@@ -193,7 +166,7 @@ describe('a call is refused before its handler', () => {
     ['in a codec that does not exist', 'packed', 7, packed(1), 13, 'codec-not-agreed'],
     ['with a body that cannot be read', 'packed', MSGPACK, Buffer.of(0xc1), 3, 'msgpack-malformed'],
   ] as const)('%s', async ([_, name, flags, body, status, reason], { stage }) => {
-    const { server, peer } = await connected(stage, prepare)
+    const { server, peer } = await stage.serverAndPeer(prepare)
     const bytes = Buffer.concat([u32(0), body])
     peer.write(methodFrame(1, name), frame(KIND.CALL, { flags, aux: 1, id: 1, body: bytes }))
     expect(await error(peer, 1)).toMatchObject({ status, reason, processed: 'no' })
@@ -204,14 +177,14 @@ describe('a call is refused before its handler', () => {
   })
 
   it('when its number was never introduced', async ({ stage }) => {
-    const { peer } = await connected(stage, prepare)
+    const { peer } = await stage.serverAndPeer(prepare)
     peer.write(callFrame(1, 9, null))
     expect(await error(peer, 1)).toMatchObject({ reason: 'frame-malformed', processed: 'no' })
   })
 
   it('when the caller said in its HELLO that it has another contract', async ({ stage }) => {
     const services = [{ name: 'c', fingerprint: '0011223344556677' }]
-    const { peer } = await connected(stage, prepare, {}, { services })
+    const { peer } = await stage.serverAndPeer(prepare, {}, { services })
     const body = Buffer.concat([u32(0), Buffer.from('x')])
     peer.write(methodFrame(1, 'c.take'), frame(KIND.CALL, { aux: 1, id: 1, body }))
     expect(await error(peer, 1)).toMatchObject({ status: FAILED_PRECONDITION, reason: 'contract-mismatch' })
@@ -219,8 +192,7 @@ describe('a call is refused before its handler', () => {
 
   it('when as many handlers run as the limit allows, and not when there is one less', async ({ stage }) => {
     const gates = [deferred<number>(), deferred<number>(), deferred<number>()]
-    const { server, peer } = await connected(
-      stage,
+    const { server, peer } = await stage.serverAndPeer(
       (server) => server.handle('wait', (n) => gates[n as number]?.promise),
       { limits: { maxOpenCalls: 2 } },
     )
@@ -238,77 +210,5 @@ describe('a call is refused before its handler', () => {
     expect(await peer.next()).toMatchObject(answered(4, 12))
     gates[1]?.resolve(11)
     expect(await peer.next()).toMatchObject(answered(2, 11))
-  })
-})
-
-describe('a call id', () => {
-  it.for([
-    ['0', [0]],
-    ['that came before', [1, 1]],
-    ['lower than the last', [5, 4]],
-    ['whose place is taken by a running call', [1, 1 + 16]],
-  ] as const)('%s ends the connection by name', async ([_, ids], { stage }) => {
-    const gate = deferred<number>()
-    const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
-      limits: { maxOpenCalls: 4 },
-    })
-    peer.write(methodFrame(1, 'wait'), ...ids.map((id) => callFrame(id, 1, null)))
-    expect(faultOf(await peer.nextOf(KIND.GO_AWAY)).reason).toBe('call-id-invalid')
-    expect(server.metrics().failures['call-id-invalid']).toBe(1)
-    gate.resolve(0)
-  })
-
-  it('may leave ids out, also thousands of them', async ({ stage }) => {
-    const { peer } = await connected(stage, (server) => server.handle('echo', (request) => request))
-    peer.write(methodFrame(1, 'echo'), callFrame(7, 1, 'a'), callFrame(90_000, 1, 'b'))
-    expect(await peer.next()).toMatchObject(answered(7, 'a'))
-    expect(await peer.next()).toMatchObject(answered(90_000, 'b'))
-  })
-
-  it('goes on after the highest there is', async ({ stage }) => {
-    const { peer } = await connected(stage, (server) => server.handle('echo', (request) => request))
-    peer.write(methodFrame(1, 'echo'))
-    for (const id of [0x7000_0000, 0xdfff_ffff, 0xffff_ffff, 1, 2]) {
-      peer.write(callFrame(id, 1, id))
-      expect(await peer.next()).toMatchObject({ kind: KIND.ANSWER, id })
-    }
-  })
-})
-
-describe('the place of a call', () => {
-  it('is held until its handler settles, not until it is cancelled', async ({ stage }) => {
-    const gate = deferred<string>()
-    const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
-      limits: { maxOpenCalls: 1 },
-    })
-    peer.write(
-      methodFrame(1, 'wait'),
-      callFrame(1, 1, null),
-      frame(KIND.CANCEL, { id: 1, aux: 1 }),
-      callFrame(2, 1, null),
-    )
-    expect(await error(peer, 2)).toMatchObject({ reason: 'too-many-open-calls' })
-    expect(server.info().connections[0]?.runningHandlers).toBe(1)
-    gate.resolve('done')
-    expect(await error(peer, 1)).toMatchObject({ status: 1, processed: 'yes' })
-    await until(() => server.info().connections[0]?.runningHandlers === 0)
-  })
-
-  it('is held until its handler settles, not until its deadline', async ({ stage }) => {
-    const clock = new VirtualClock()
-    const gate = deferred<string>()
-    const { server, peer } = await connected(stage, (server) => server.handle('wait', () => gate.promise), {
-      clock,
-      limits: { maxOpenCalls: 1 },
-    })
-    peer.write(methodFrame(1, 'wait'), callFrame(1, 1, null, 100))
-    await until(() => server.info().connections[0]?.runningHandlers === 1)
-    await turn()
-    clock.advance(110)
-    peer.write(callFrame(2, 1, null))
-    expect(await error(peer, 2)).toMatchObject({ reason: 'too-many-open-calls' })
-    gate.reject(new Error('aborted'))
-    // The caller hears what became of its deadline, not that a handler failed that nobody waited for.
-    expect(await error(peer, 1)).toMatchObject({ status: DEADLINE_EXCEEDED, reason: 'deadline', processed: 'yes' })
   })
 })

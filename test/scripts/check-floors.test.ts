@@ -294,6 +294,10 @@ describe('the floors let pass', () => {
     expect(findings({ 'rpc/a.ts': 'a\n'.repeat(300) })).toEqual([])
   })
 
+  test('generated code that comes with its declarations', () => {
+    expect(findings({ 'codec/a.ts': "import './shapes.generated.js'", 'codec/shapes.generated.d.ts': '' })).toEqual([])
+  })
+
   test('names that only contain a forbidden one', () => {
     expect(
       findings({

@@ -4,7 +4,11 @@ import { Ledger } from '../../src/memory/ledger.js'
 import { beginFrame, endFrame } from '../../src/wire/frame.js'
 
 /** A writer over a pool of its own, and what comes out of it. */
-export function newWriter(chunkBytes = 65_536): { readonly out: ByteWriter; readonly pool: BufferPool; taken(): Buffer } {
+export function newWriter(chunkBytes = 65_536): {
+  readonly out: ByteWriter
+  readonly pool: BufferPool
+  taken(): Buffer
+} {
   const pool = new BufferPool(new Ledger(), chunkBytes, 4)
   const out = new ByteWriter(pool)
   const taken = (): Buffer => {

@@ -1,0 +1,215 @@
+import { expect } from 'vitest'
+import { KIND } from '../../src/wire/frame.js'
+import { answerFrame, faultOf, frame, methodFrame } from '../fixtures/raw-peer.js'
+import { until } from '../fixtures/stage.js'
+import { both, type Case, type Subject, type Table } from './subject.js'
+
+/** Frames that our end answers with an error: for an id that only rises. */
+async function badCalls(subject: Subject, count: number): Promise<void> {
+  for (let call = 0; call < count; call += 1) {
+    if (subject.role === 'client') expect(await subject.deliver(Buffer.of(0xc1))).toBe('msgpack-malformed')
+    else {
+      subject.peer.write(subject.call('nobody'))
+      expect(faultOf(await subject.peer.nextOf(KIND.ERROR)).reason).toBe('method-unknown')
+    }
+  }
+}
+
+function cancels(subject: Subject, count: number): void {
+  subject.peer.write(...Array.from({ length: count }, (_, id) => frame(KIND.CANCEL, { id: id + 1, aux: 1 })))
+}
+
+async function pings(subject: Subject, count: number): Promise<void> {
+  for (let ping = 0; ping < count; ping += 1) await subject.alive()
+}
+
+/** A method name that was not introduced before; our servers' subjects have introduced six. */
+function names(subject: Subject, from: number, to: number): void {
+  const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index)
+  subject.peer.write(...numbers.map((number) => methodFrame(number, `name-${number}`)))
+}
+
+const manyMethods: Omit<Case, 'role'> = {
+  limits: { maxMethods: 10 },
+  at: async (subject) => {
+    names(subject, subject.role === 'server' ? 7 : 1, 10)
+    await subject.alive()
+  },
+  past: async (subject) => {
+    names(subject, 11, 11)
+    await subject.cut('too-many-methods')
+  },
+}
+
+export const callLimits: Table = {
+  maxOpenCalls: [
+    {
+      role: 'server',
+      limits: { maxOpenCalls: 3 },
+      at: async (subject) => {
+        subject.peer.write(subject.call('hold'), subject.call('hold'), subject.call('hold'))
+        await until(() => subject.held.length === 3)
+        await subject.alive()
+      },
+      past: async (subject) => {
+        subject.peer.write(subject.call('hold'))
+        const refusal = faultOf(await subject.peer.nextOf(KIND.ERROR))
+        expect(refusal).toMatchObject({ reason: 'too-many-open-calls', processed: 'no' })
+        expect(subject.held).toHaveLength(3)
+        await subject.alive()
+        for (const release of subject.held) release()
+      },
+    },
+    {
+      // Messages have no answer to refuse them with: they are not read.
+      role: 'server',
+      limits: { maxOpenCalls: 3 },
+      metric: 'readPauses',
+      at: async (subject) => {
+        subject.onNote = () => new Promise<void>((resolve) => subject.held.push(resolve))
+        const note = subject.note(Buffer.of(1))
+        subject.peer.write(note, note)
+        await until(() => subject.held.length === 2)
+        await subject.alive()
+      },
+      past: async (subject) => {
+        const note = subject.note(Buffer.of(1))
+        subject.peer.write(note, note)
+        await until(() => subject.held.length === 3)
+        await subject.settle()
+        expect(subject.held).toHaveLength(3)
+        subject.held[0]?.()
+        await until(() => subject.held.length === 4)
+        for (const release of subject.held) release()
+        await subject.alive()
+      },
+    },
+    {
+      // Our own caller keeps to what the peer announced: what is over it waits.
+      role: 'own',
+      limits: {},
+      hello: { maxOpenCalls: 2 },
+      metric: null,
+      at: async (subject) => {
+        for (const number of [1, 2]) void subject.client.call('take', number)
+        await subject.peer.nextOf(KIND.CALL)
+        await subject.peer.nextOf(KIND.CALL)
+      },
+      past: async (subject) => {
+        const third = subject.client.call('take', 3)
+        await subject.settle()
+        expect(subject.peer.unread.filter(({ kind }) => kind === KIND.CALL)).toEqual([])
+        expect(subject.client.info().waitingCalls).toBe(1)
+        subject.peer.write(answerFrame(1, null), answerFrame(2, null))
+        const { id } = await subject.peer.nextOf(KIND.CALL)
+        subject.peer.write(answerFrame(id, null))
+        await third
+      },
+    },
+  ],
+  maxMethods: [
+    ...both(manyMethods),
+    {
+      role: 'own',
+      limits: { maxMethods: 3 },
+      metric: null,
+      at: async (subject) => {
+        // Two of the contract are in use already.
+        const call = subject.client.call('third', 1)
+        const { id } = await subject.peer.nextOf(KIND.CALL)
+        subject.peer.write(answerFrame(id, null))
+        await call
+      },
+      past: async (subject) => {
+        await expect(subject.client.call('fourth', 1)).rejects.toMatchObject({
+          reason: 'too-many-methods',
+          origin: 'local',
+        })
+      },
+    },
+  ],
+  cancelBurst: both({
+    limits: { cancelBurst: 20, cancelsPerSecond: 1 },
+    at: async (subject) => {
+      cancels(subject, 20)
+      await subject.alive()
+    },
+    past: async (subject) => {
+      cancels(subject, 1)
+      await subject.cut('too-many-cancels')
+    },
+  }),
+  cancelsPerSecond: both({
+    limits: { cancelBurst: 5, cancelsPerSecond: 2 },
+    at: async (subject) => {
+      cancels(subject, 5)
+      await subject.alive()
+      subject.clock.advance(1_000)
+      cancels(subject, 2)
+      await subject.alive()
+    },
+    past: async (subject) => {
+      subject.clock.advance(490)
+      cancels(subject, 1)
+      await subject.cut('too-many-cancels')
+    },
+  }),
+  errorsPer10s: both({
+    limits: { errorsPer10s: 5 },
+    at: async (subject) => {
+      await badCalls(subject, 5)
+      await subject.alive()
+      // Half a window brings half of them back.
+      subject.clock.advance(5_000)
+      await badCalls(subject, 2)
+      await subject.alive()
+    },
+    past: async (subject) => {
+      if (subject.role === 'server') subject.peer.write(subject.call('nobody'))
+      else await badCalls(subject, 1)
+      await subject.cut('too-many-errors')
+    },
+  }),
+  pingBurst: both({
+    limits: { pingBurst: 4 },
+    at: async (subject) => await pings(subject, 4),
+    past: async (subject) => {
+      subject.peer.write(frame(KIND.PING, { id: 1 }))
+      await subject.cut('too-many-pings')
+    },
+  }),
+  pingsPerSecond: both({
+    limits: { pingBurst: 2, pingsPerSecond: 2 },
+    at: async (subject) => {
+      await pings(subject, 2)
+      subject.clock.advance(1_000)
+      await pings(subject, 2)
+    },
+    past: async (subject) => {
+      subject.clock.advance(490)
+      subject.peer.write(frame(KIND.PING, { id: 1 }))
+      await subject.cut('too-many-pings')
+    },
+  }),
+  maxQueuedCalls: [
+    {
+      role: 'own',
+      limits: { maxQueuedCalls: 3 },
+      bare: true,
+      at: async (subject) => {
+        for (const number of [1, 2, 3]) void subject.client.call('take', number).catch(() => {})
+        await subject.settle()
+        expect(subject.client.info().waitingCalls).toBe(3)
+      },
+      past: async (subject) => {
+        await expect(subject.client.call('take', 4)).rejects.toMatchObject({ reason: 'queue-full', processed: 'no' })
+        subject.peer.hello()
+        for (let answered = 0; answered < 3; answered += 1) {
+          const { id } = await subject.peer.nextOf(KIND.CALL)
+          subject.peer.write(answerFrame(id, null))
+        }
+        await until(() => subject.metrics().callsSucceeded === 3)
+      },
+    },
+  ],
+}

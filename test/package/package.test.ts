@@ -1,0 +1,128 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Installed, install, node, packagesIn, project, write } from './install.js'
+
+const STRICT_FLAGS = ['--disallow-code-generation-from-strings', '--unhandled-rejections=strict']
+
+let installed: Installed
+
+beforeAll(async () => {
+  if (!existsSync(join(project, 'dist/index.js'))) throw new Error('there is no build: run `npm run build` first')
+  installed = await install()
+}, 240_000)
+
+afterAll(() => {
+  if (installed !== undefined) rmSync(installed.folder, { recursive: true, force: true })
+})
+
+/** The first program of the README. */
+function readmeProgram(): string {
+  const [, program] = /^```ts\n([\s\S]*?)^```/m.exec(readFileSync(join(project, 'README.md'), 'utf8')) ?? []
+  if (program === undefined) throw new Error('the README has no program')
+  return program
+}
+
+function json(path: string): Record<string, Record<string, string> | undefined> {
+  return JSON.parse(readFileSync(join(project, path), 'utf8'))
+}
+
+const TYPED = `
+import { Client, defineService, oneWay, Server, TransportError, unary } from 'alys-transport'
+import { FrameReader, KIND } from 'alys-transport/wire'
+
+interface Transaction { readonly hash: Uint8Array; readonly value: number }
+interface Receipt { readonly block: number }
+
+const Chain = defineService('chain', { submit: unary<Transaction, Receipt>(), announce: oneWay<string[]>() })
+
+export async function right(server: Server, client: Client): Promise<number> {
+  server.implement(Chain, { submit: async ({ value }, call) => ({ block: value + call.remainingMs }), announce: () => {} })
+  const chain = client.use(Chain)
+  const receipt: Receipt = await chain.submit({ hash: new Uint8Array(32), value: 1 }, { timeoutMs: 500, priority: 'high' })
+  const nothing: void = await chain.announce(['a'])
+  const kinds: number = KIND.CALL
+  const reader: typeof FrameReader = FrameReader
+  const loose: unknown = await client.call('echo', 1)
+  const code: string = new TransportError('x', { code: 'NOT_FOUND', origin: 'user' }).code
+  return receipt.block + [nothing, kinds, reader, loose, code].length + client.info().buffers.current + client.metrics().writes
+}
+
+export async function wrong(client: Client): Promise<void> {
+  const chain = client.use(Chain)
+  // @ts-expect-error: a reply has no such field
+  ;(await chain.submit({ hash: new Uint8Array(1), value: 1 })).height
+  // @ts-expect-error: a request of another type
+  await chain.submit('text')
+  // @ts-expect-error: no such option
+  new Client('tcp://127.0.0.1:1', { timeout: 1 })
+}
+`
+
+describe('the package, installed in an empty folder', () => {
+  it('runs the program of the README, which prints what it says', async () => {
+    write(installed.folder, 'program.mjs', readmeProgram())
+    expect(await node(installed.folder, 'program.mjs')).toBe("{ hello: 'world' }\n")
+  })
+
+  it('runs it also where code may not be made from strings', async () => {
+    write(installed.folder, 'program.mjs', readmeProgram())
+    expect(await node(installed.folder, ...STRICT_FLAGS, 'program.mjs')).toBe("{ hello: 'world' }\n")
+  })
+
+  it('has types that a strict compiler accepts and infers from', async () => {
+    write(installed.folder, 'typed.ts', TYPED)
+    const compilerOptions = {
+      target: 'es2023',
+      module: 'nodenext',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+      noEmit: true,
+      types: ['node'],
+      typeRoots: [join(project, 'node_modules/@types')],
+    }
+    write(installed.folder, 'tsconfig.json', JSON.stringify({ compilerOptions, include: ['typed.ts'] }))
+    const tsc = join(project, 'node_modules/typescript/bin/tsc')
+    const said = await node(installed.folder, tsc, '-p', '.', '--pretty', 'false').catch((error) => error.stdout)
+    expect(said).toBe('')
+  })
+
+  it('lets tools import its bytes, and nothing that it does not export', async () => {
+    const script = `
+      const wire = await import('alys-transport/wire')
+      const { version } = (await import('alys-transport/package.json', { with: { type: 'json' } })).default
+      const inside = await import('alys-transport/dist/rpc/client.js').catch(({ code }) => code)
+      console.log(JSON.stringify([wire.preface().length, typeof wire.FrameReader, version, inside]))
+    `
+    write(installed.folder, 'wire.mjs', script)
+    const { version } = json('package.json') as unknown as { version: string }
+    const printed = JSON.parse(await node(installed.folder, '--no-warnings', 'wire.mjs'))
+    expect(printed).toEqual([8, 'function', version, 'ERR_PACKAGE_PATH_NOT_EXPORTED'])
+  })
+
+  it('brings what it needs to run, and no tool or rival', () => {
+    const packages = packagesIn(installed.folder)
+    expect(packages).toEqual(
+      expect.arrayContaining(['alys-transport', ...Object.keys(json('package.json')['dependencies'] ?? {})]),
+    )
+    const own = json('package.json')
+    const bench = existsSync(join(project, 'bench/package.json')) ? json('bench/package.json') : {}
+    const unwanted = [own['devDependencies'], bench['dependencies'], bench['devDependencies']].flatMap((group) =>
+      Object.keys(group ?? {}),
+    )
+    const needed = new Set(['alys-transport', ...Object.keys(own['dependencies'] ?? {})])
+    expect(unwanted.length).toBeGreaterThan(5)
+    expect(packages.filter((name) => unwanted.includes(name) && !needed.has(name))).toEqual([])
+  })
+
+  it('contains the build, its documents and its schemas, and neither tests nor benchmarks', () => {
+    const { files } = installed
+    expect(files).toEqual(
+      expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/wire.js', 'README.md', 'package.json']),
+    )
+    expect(files.filter((path) => /^(src|test|bench|scripts|node_modules)\//.test(path))).toEqual([])
+    expect(files.filter((path) => /\.(test|spec)\./.test(path))).toEqual([])
+  })
+})
