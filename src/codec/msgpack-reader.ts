@@ -1,4 +1,5 @@
 // Hot path: runs for every message with a msgpack body. Gate and decoder in one pass: a byte is judged when it is read.
+// Long: one method a type, each a few lines; parts of a value cannot be read without the others.
 import { failure, type TransportError } from '../base/errors.js'
 import type { DecodeLimits } from './codec.js'
 import { copyOf } from './copy.js'

@@ -1,8 +1,10 @@
 // Hot path: runs for every message with a msgpack body. Values go straight into the outgoing chunk.
+// Long: one method a type, each a few lines; parts of a value cannot be written without the others.
 import { types } from 'node:util'
 import { failure, type TransportError } from '../base/errors.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { isReserved, type Key, KeyTable, keyTrace, LONGEST_KEY_BYTES, noKey } from './msgpack-key.js'
+import { LONGEST_TIMESTAMP_BYTES, writeTimestamp } from './msgpack-timestamp.js'
 import { ValueWriter } from './value-writer.js'
 
 /** Deeper than any receiver can be told to accept (`limits.msgpackDepth`), and how a circle is found. */
@@ -371,29 +373,8 @@ export class MsgpackWriter extends ValueWriter {
   #date(date: Date): void {
     const timeMs = date.getTime()
     if (Number.isNaN(timeMs)) throw cannot('an invalid Date')
-    const seconds = Math.floor(timeMs / 1000)
-    const nanoseconds = (timeMs - seconds * 1000) * 1_000_000
-    const high = Math.floor(seconds / 0x1_0000_0000)
-    this.room(15)
-    const view = this.view
-    const at = this.at
-    if (high === 0 && nanoseconds === 0) {
-      view.setUint16(at, 0xd6ff)
-      view.setUint32(at + 2, seconds)
-      this.at = at + 6
-    } else if (high >= 0 && high < 4) {
-      view.setUint16(at, 0xd7ff)
-      view.setUint32(at + 2, nanoseconds * 4 + high)
-      view.setUint32(at + 6, seconds >>> 0)
-      this.at = at + 10
-    } else {
-      view.setUint16(at, 0xc70c)
-      view.setUint8(at + 2, 0xff)
-      view.setUint32(at + 3, nanoseconds)
-      view.setInt32(at + 7, high)
-      view.setUint32(at + 11, seconds >>> 0)
-      this.at = at + 15
-    }
+    this.room(LONGEST_TIMESTAMP_BYTES)
+    this.at = writeTimestamp(this.view, this.at, timeMs)
   }
 }
 

@@ -4,7 +4,8 @@ import { failure } from '../base/errors.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import type { Codec, DecodeLimits } from './codec.js'
 import { ProtobufReader } from './protobuf-reader.js'
-import { type EncodeFunction, ProtobufWriter, type VerifyFunction } from './protobuf-writer.js'
+import type { VerifyFunction } from './protobuf-value.js'
+import { type EncodeFunction, ProtobufWriter } from './protobuf-writer.js'
 
 /** What a message class of a protobufjs static module offers (`pbjs -t static-module -w esm`). */
 export interface ProtobufType<T> {

@@ -115,7 +115,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   /** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
   leave(lastAcceptedId: number): void {
-    if (this.#state !== 'ready') return
+    // Also where the peer has said so before: it may have begun something after that.
+    if (this.#state !== 'ready' && this.#state !== 'draining') return
     this.#advance('leave')
     sendLeaving(this.writes, lastAcceptedId)
   }

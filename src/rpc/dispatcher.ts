@@ -87,6 +87,11 @@ export class Dispatcher {
       this.#connection.fail(failure('call-id-invalid', `call id ${id}: ${admission}`))
       return
     }
+    // It crossed our GO_AWAY, by which the peer knows that it is not run.
+    if (this.#leaving) {
+      this.#environment.counters.failed('going-away')
+      return
+    }
     let value: unknown
     let call: ServerCall
     let registration: Registration
@@ -171,7 +176,6 @@ export class Dispatcher {
       )
     }
     if (kind === 'oneWay') return found
-    if (this.#leaving) throw failure('going-away', 'the peer is closing and takes no new calls', { origin: 'local' })
     const { maxOpenCalls } = this.#environment.limits
     if (this.#running.size >= maxOpenCalls)
       throw failure('too-many-open-calls', `${maxOpenCalls} calls are open already`)
@@ -264,7 +268,7 @@ export class Dispatcher {
   /** Counts an error that the peer caused. */
   #account(error: TransportError): void {
     if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
-    if (error.reason !== 'going-away') this.#connection.strike()
+    this.#connection.strike()
   }
 
   #runOneWay(registration: Registration, value: unknown, call: ServerCall): Promise<unknown> | null {

@@ -5,7 +5,7 @@ import { pack, Unpackr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
 import { msgpack } from '../../src/codec/msgpack.js'
 import { decoded, encoded, failureOf, LIMITS } from './encoded.js'
-import { anyValue, asArrived } from './values.js'
+import { anyValue, asArrived, withoutNegativeZero } from './values.js'
 
 const codec = msgpack<unknown>()
 
@@ -35,7 +35,8 @@ describe('a value sent as msgpack', () => {
       fc.property(anyValue, (value) => {
         const arrived = asArrived(value)
         expect(normalized(referee.unpack(encoded(codec, value)))).toStrictEqual(arrived)
-        expect(decoded(codec, pack(arrived))).toStrictEqual(arrived)
+        // The referee writes -0 as the integer 0.
+        expect(decoded(codec, pack(arrived))).toStrictEqual(withoutNegativeZero(arrived))
       }),
       { numRuns: 1_000 },
     )
@@ -162,12 +163,14 @@ describe('a value sent as msgpack', () => {
   })
 
   test('does not take up what somebody put on Object.prototype', () => {
+    let bytes = ''
     Object.defineProperty(Object.prototype, 'polluted', { value: 'no', enumerable: true, configurable: true })
     try {
-      expect(hex({ a: 1 })).toBe('81a16101')
+      bytes = hex({ a: 1 })
     } finally {
       Reflect.deleteProperty(Object.prototype, 'polluted')
     }
+    expect(bytes).toBe('81a16101')
   })
 
   test('is the same from another realm', () => {

@@ -37,3 +37,11 @@ export function asArrived(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || types.isDate(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, asArrived(field)]))
 }
+
+/** The value with 0 in place of -0, at every depth. */
+export function withoutNegativeZero(value: unknown): unknown {
+  if (value === 0) return 0
+  if (Array.isArray(value)) return value.map(withoutNegativeZero)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || types.isDate(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, withoutNegativeZero(field)]))
+}

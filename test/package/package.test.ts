@@ -16,11 +16,28 @@ afterAll(() => {
   if (installed !== undefined) rmSync(installed.folder, { recursive: true, force: true })
 })
 
-/** The first program of the README. */
-function readmeProgram(): string {
-  const [, program] = /^```ts\n([\s\S]*?)^```/m.exec(readFileSync(join(project, 'README.md'), 'utf8')) ?? []
-  if (program === undefined) throw new Error('the README has no program')
-  return program
+/** The programs of the README, in their order. */
+function readmePrograms(): string[] {
+  const text = readFileSync(join(project, 'README.md'), 'utf8')
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([_, program]) => program ?? '')
+}
+
+/** Compiles files of the user, strictly, against the installed package. Returns what the compiler says. */
+async function compile(...files: readonly string[]): Promise<string> {
+  const compilerOptions = {
+    target: 'es2023',
+    module: 'nodenext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    outDir: 'out',
+    types: ['node'],
+    typeRoots: [join(project, 'node_modules/@types')],
+  }
+  write(installed.folder, 'tsconfig.json', JSON.stringify({ compilerOptions, files }))
+  const tsc = join(project, 'node_modules/typescript/bin/tsc')
+  return node(installed.folder, tsc, '-p', '.', '--pretty', 'false').catch((error: { stdout: string }) => error.stdout)
 }
 
 function json(path: string): Record<string, Record<string, string> | undefined> {
@@ -61,32 +78,29 @@ export async function wrong(client: Client): Promise<void> {
 
 describe('the package, installed in an empty folder', () => {
   it('runs the program of the README, which prints what it says', async () => {
-    write(installed.folder, 'program.mjs', readmeProgram())
+    write(installed.folder, 'program.mjs', readmePrograms()[0] ?? '')
     expect(await node(installed.folder, 'program.mjs')).toBe("{ hello: 'world' }\n")
   })
 
   it('runs it also where code may not be made from strings', async () => {
-    write(installed.folder, 'program.mjs', readmeProgram())
+    write(installed.folder, 'program.mjs', readmePrograms()[0] ?? '')
     expect(await node(installed.folder, ...STRICT_FLAGS, 'program.mjs')).toBe("{ hello: 'world' }\n")
   })
 
   it('has types that a strict compiler accepts and infers from', async () => {
     write(installed.folder, 'typed.ts', TYPED)
-    const compilerOptions = {
-      target: 'es2023',
-      module: 'nodenext',
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      skipLibCheck: false,
-      noEmit: true,
-      types: ['node'],
-      typeRoots: [join(project, 'node_modules/@types')],
-    }
-    write(installed.folder, 'tsconfig.json', JSON.stringify({ compilerOptions, include: ['typed.ts'] }))
-    const tsc = join(project, 'node_modules/typescript/bin/tsc')
-    const said = await node(installed.folder, tsc, '-p', '.', '--pretty', 'false').catch((error) => error.stdout)
-    expect(said).toBe('')
+    expect(await compile('typed.ts')).toBe('')
+  })
+
+  it('runs every program of the README, once compiled', async () => {
+    const names = readmePrograms().map((program, index) => {
+      write(installed.folder, `readme-${index}.ts`, program)
+      return `readme-${index}`
+    })
+    expect(names.length).toBeGreaterThan(1)
+    expect(await compile(...names.map((name) => `${name}.ts`))).toBe('')
+    // One after the other: they may use the same port.
+    for (const name of names) expect(await node(installed.folder, `out/${name}.js`)).not.toBe('')
   })
 
   it('lets tools import its bytes, and nothing that it does not export', async () => {

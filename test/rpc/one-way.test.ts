@@ -110,6 +110,30 @@ describe('messages without an answer', () => {
     ])
   })
 
+  it('may be large, compressed, by reference and with metadata, in any mixture', async ({ stage }) => {
+    const options = { compression: { mode: 'always' } } as const
+    const { server, address } = await stage.listening(options)
+    const seen: string[] = []
+    server.receive('note', (note, { metadata }) => {
+      const sizes = (note as (Buffer | string)[]).map((part) => part.length)
+      seen.push([...sizes, ...Object.values(metadata)].join(' '))
+    })
+    const client = stage.client(address, options)
+    const notes = [
+      ['x'],
+      ['y', Buffer.alloc(2_000)],
+      ['z'.repeat(3_000)],
+      [Buffer.alloc(9_000), 'a', Buffer.alloc(50_000)],
+    ]
+    await client.sendBatch('note', notes)
+    await client.sendBatch('note', notes, { metadata: { key: 'value' } })
+    await client.sendBatch('note', notes)
+    await until(() => seen.length === 12)
+    const sizes = ['1', '1 2000', '3000', '9000 1 50000']
+    expect(seen).toEqual([...sizes, ...sizes.map((size) => `${size} value`), ...sizes])
+    expect(client.metrics().compressedBodies).toBeGreaterThanOrEqual(6)
+  })
+
   it('wait for a connection in order, and fail when there is none to come', async ({ stage }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address)

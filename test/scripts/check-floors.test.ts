@@ -17,7 +17,7 @@ const GOOD: Tree = {
   'memory/ring.ts': "import { now } from '../base/clock.js'\nexport const ring = now",
   'wire/frame.ts': "import { ring } from '../memory/ring.js'\nexport const frame = ring",
   'codec/msgpack.ts':
-    "import { pack } from 'msgpackr'\nimport m from 'protobufjs/minimal.js'\nexport const msgpack = [pack, m]",
+    "import { pack } from 'protobufjs'\nimport m from 'protobufjs/minimal.js'\nexport const msgpack = [pack, m]",
   'socket/dial.ts': "import net from 'node:net'\nimport tls from 'node:tls'\nexport const dial = [net, tls]",
   'socket/tuning.ts': "export const load = () => createRequire(import.meta.url)('sockopt')",
   'connection/connection.ts':
