@@ -1,4 +1,4 @@
-import { accessSync, constants, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { commit, machine } from './report/machine.js'
@@ -45,10 +45,24 @@ function subjects(text: string): string[] {
 function folder(path: string): string {
   // npm runs scripts in the package's folder; a path is meant from where the user stands.
   const absolute = resolve(process.env['INIT_CWD'] ?? '.', path)
+  let names: string[]
   try {
-    accessSync(absolute, constants.R_OK)
+    names = readdirSync(absolute)
   } catch {
-    throw new InvalidArgumentError(`cannot read ${absolute}`)
+    throw new InvalidArgumentError(`${absolute} is no folder that can be read`)
+  }
+  if (!names.some((name) => name.endsWith('.rlp')))
+    throw new InvalidArgumentError(`there are no .rlp files in ${absolute}`)
+  return absolute
+}
+
+/** Tried before anything is measured. */
+function writable(path: string): string {
+  const absolute = resolve(process.env['INIT_CWD'] ?? '.', path)
+  try {
+    closeSync(openSync(absolute, 'a'))
+  } catch {
+    throw new InvalidArgumentError(`cannot write ${absolute}`)
   }
   return absolute
 }
@@ -58,7 +72,7 @@ const program = new Command('bench')
     `Suites: ${SUITES.map(({ name, what }) => `\n  ${name.padEnd(10)}${what}`).join('')}\n  ${ALL.padEnd(10)}all of them`,
   )
   .argument('[suite]', 'which to run', 'quick')
-  .option('--json <file>', 'write the figures to a file')
+  .option('--json <file>', 'write the figures to a file', writable)
   .option('--data <folder>', 'real blocks (.rlp) instead of generated traffic', folder)
   .option('--full', 'more windows, longer ones, and every rival')
   .option('--seconds <number>', 'length of a window', seconds)
@@ -107,7 +121,7 @@ for (const suite of chosen) {
 
 if (flags.json !== undefined) {
   const report: Report = { machine: machine(), node: process.version, commit: commit(), results, criteria: judged }
-  writeFileSync(resolve(process.env['INIT_CWD'] ?? '.', flags.json), `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`)
 }
 // A run of some subjects cannot be judged: its ratios lack a side.
 const failed = judged.filter(({ pass }) => !pass)

@@ -8,6 +8,9 @@ const canPin = availableParallelism() > 1 && spawnSync('taskset', ['--version'])
 /** An answer takes as long as a window at most, and a window is short. */
 const ANSWER_LIMIT_MS = 120_000
 
+/** A child that hears that nobody listens any more ends itself; one that is stuck is killed after this. */
+const STOP_LIMIT_MS = 5_000
+
 /** A process of its own that carries one side of a subject. */
 export class Child {
   readonly #process: ChildProcess
@@ -30,6 +33,7 @@ export class Child {
       if (message.error === undefined) this.#answer?.resolve(message.value)
       else this.#answer?.reject(new Error(message.error))
     })
+    this.#process.on('error', (error) => this.#answer?.reject(error))
     this.#process.on('exit', (code) =>
       this.#answer?.reject(new Error(`the ${side} of ${assignment.subject} exited with ${code}`)),
     )
@@ -46,13 +50,16 @@ export class Child {
     return answer
   }
 
-  /** Ends the process, and resolves when it is gone. */
+  /** Ends the process, and resolves when it is gone: by itself when it can, killed when it cannot. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null) return
-    const gone = new Promise((resolve) => this.#process.once('exit', resolve))
+    const child = this.#process
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
     this.#answer = null
-    this.#process.disconnect()
+    if (child.connected) child.disconnect()
+    const kill = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
     await gone
+    clearTimeout(kill)
   }
 
   #next<T>(): Promise<T> {

@@ -25,10 +25,19 @@ export class Pair {
 
   static async start(subject: string, workload: Workload): Promise<Pair> {
     const server = new Child('server', { subject, workload, address: '' })
-    const address = await server.ready<string>()
-    const client = new Child('client', { subject, workload, address })
-    await client.ready()
-    return new Pair(subject, workload, server, client)
+    try {
+      const client = new Child('client', { subject, workload, address: await server.ready<string>() })
+      try {
+        await client.ready()
+        return new Pair(subject, workload, server, client)
+      } catch (error) {
+        await client.stop()
+        throw error
+      }
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
   }
 
   /** Runs without counting, until compilers and pools are warm. */

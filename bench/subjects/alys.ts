@@ -1,15 +1,13 @@
-import { Client, defineService, oneWay, protobuf, raw, Server, unary } from 'alys-transport'
-import { TransactionRecord as ProtobufRecord } from '../workloads/record.generated.js'
+import { Client, defineService, oneWay, raw, Server, unary } from 'alys-transport'
 import type { TransactionRecord } from '../workloads/traffic.js'
-import { payloadsOf } from '../workloads/workload.js'
+import { payloadsOf, type Workload } from '../workloads/workload.js'
 import { checkBytes, pick, RECEIPT_BYTES, type Subject } from './subject.js'
 
 const Bench = defineService('bench', {
   echo: unary({ request: raw(), response: raw() }),
   push: oneWay({ request: raw() }),
   ingest: unary<{ transaction: Uint8Array }, { hash: Uint8Array }>(),
-  recordMsgpack: unary<TransactionRecord, TransactionRecord>(),
-  recordProtobuf: unary({ request: protobuf(ProtobufRecord), response: protobuf(ProtobufRecord) }),
+  record: unary<TransactionRecord, TransactionRecord>(),
 })
 
 /** The defaults, but for what the workload needs: one connection, and as many open calls as it keeps in flight. */
@@ -18,7 +16,7 @@ const limits = { maxOpenCalls: 32_768 }
 export const alys: Subject = {
   name: 'alys',
   supports: () => true,
-  async serve() {
+  async serve(workload) {
     const server = new Server({ limits })
     let received = 0
     server.implement(Bench, {
@@ -27,9 +25,10 @@ export const alys: Subject = {
         received += 1
       },
       ingest: ({ transaction }) => ({ hash: transaction.subarray(0, RECEIPT_BYTES) }),
-      recordMsgpack: (record) => record,
-      recordProtobuf: (record) => record,
+      record: (record) => record,
     })
+    if (isProtobuf(workload))
+      server.implement((await import('./alys-protobuf.js')).Records, { record: (record) => record })
     const { address } = await server.listen('tcp://127.0.0.1:0')
     return { address, received: () => received, close: () => server.close() }
   },
@@ -40,8 +39,7 @@ export const alys: Subject = {
     const { bytes, records } = await payloadsOf(workload)
     const close = (): Promise<void> => client.close()
     if (workload.kind === 'record') {
-      const echo =
-        workload.codec === 'msgpack' ? bench.recordMsgpack : (bench.recordProtobuf as typeof bench.recordMsgpack)
+      const echo = isProtobuf(workload) ? client.use((await import('./alys-protobuf.js')).Records).record : bench.record
       return {
         close,
         call: (index) => echo(pick(records, index)),
@@ -68,4 +66,8 @@ export const alys: Subject = {
 
 function* burst(list: readonly Uint8Array[], from: number, count: number): Generator<Uint8Array> {
   for (let index = from; index < from + count; index += 1) yield pick(list, index)
+}
+
+function isProtobuf({ kind, codec }: Workload): boolean {
+  return kind === 'record' && codec === 'protobuf'
 }

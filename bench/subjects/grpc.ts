@@ -27,7 +27,12 @@ const SERVICE = {
   record: { path: '/bench/record', ...METHOD, ...RECORD },
 }
 
-const OPTIONS = { 'grpc.max_receive_message_length': 2 ** 26, 'grpc.max_send_message_length': 2 ** 26 }
+const OPTIONS = {
+  'grpc.max_receive_message_length': 2 ** 26,
+  'grpc.max_send_message_length': 2 ** 26,
+  // A fifth less processor time for calls of 64 KiB than with the default.
+  'grpc-node.flow_control_window': 2 ** 24,
+}
 
 /** One channel, and calls without metadata, interceptors or deadlines: nothing that it could be spared. */
 export const grpcJs: Subject = {

@@ -10,7 +10,8 @@ import type { BatchOptions, CompressionOptions } from './options.js'
 
 /** Room for the frames of one turn; a write is at most this. */
 const CHUNK_BYTES = 64 * 1024
-const IDLE_CHUNKS = 64
+/** 1 MiB: more is in use at once only behind sockets that do not drain. */
+const IDLE_CHUNKS = 16
 /** A small frame that lies across two chunks is gathered in one of these. */
 const CARRY_BYTES = 4 * 1024
 const IDLE_CARRIES = 256

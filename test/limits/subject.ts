@@ -7,11 +7,11 @@ import {
   defineService,
   type Metrics,
   oneWay,
-  protobuf,
   type Server,
   TransportError,
   unary,
 } from '../../src/index.js'
+import { protobuf } from '../../src/protobuf.js'
 import { FLAG, KIND } from '../../src/wire/frame.js'
 import type { HelloFields } from '../../src/wire/hello.js'
 import { shapes } from '../fixtures/proto/shapes.js'

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
-import { type Client, defineService, oneWay, protobuf, raw, type Server, unary } from '../../src/index.js'
+import { type Client, defineService, oneWay, raw, type Server, unary } from '../../src/index.js'
+import { protobuf } from '../../src/protobuf.js'
 import { chain } from '../fixtures/proto/chain.js'
 import { it, type Stage } from '../fixtures/stage.js'
 

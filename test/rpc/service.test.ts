@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { defineService, oneWay, protobuf, raw, unary } from '../../src/index.js'
+import { defineService, oneWay, raw, unary } from '../../src/index.js'
+import { protobuf } from '../../src/protobuf.js'
 import { checkName, looseMethod, serviceFacts } from '../../src/rpc/service.js'
 import { chain } from '../fixtures/proto/chain.js'
 

@@ -4,7 +4,6 @@ import {
   type Client,
   defineService,
   oneWay,
-  protobuf,
   raw,
   type SendOptions,
   type Server,
@@ -14,6 +13,7 @@ import {
   type ServiceHandlers,
   unary,
 } from '../../src/index.js'
+import { protobuf } from '../../src/protobuf.js'
 import { chain } from '../fixtures/proto/chain.js'
 
 interface Transaction {
