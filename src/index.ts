@@ -3,6 +3,7 @@ export { type Origin, type Processed, type Reason, type StatusCode, TransportErr
 export type { Codec } from './codec/codec.js'
 export { msgpack } from './codec/msgpack.js'
 export { raw } from './codec/raw.js'
+export { connectionClosed, connectionReady } from './connection/probes.js'
 export { Client } from './rpc/client.js'
 export type { Metadata } from './rpc/metadata.js'
 export type { CallOptions, ClientOptions, CloseOptions, Priority, SendOptions, ServerOptions } from './rpc/options.js'

@@ -4,17 +4,19 @@ import { failure, type TransportError } from '../base/errors.js'
 import { STATUS, statusFromNumber } from '../base/status.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { CompressionPolicy } from '../compression/policy.js'
-import type { ByteChannel, ChannelFacts, ChannelReceiver } from '../socket/channel.js'
+import type { ByteChannel, ChannelReceiver } from '../socket/channel.js'
 import { decodeFault } from '../wire/fault.js'
 import { FLAG, KIND, OPTIONAL_KINDS_FROM } from '../wire/frame.js'
 import type { ServiceFingerprint } from '../wire/hello.js'
 import { preface } from '../wire/preface.js'
 import { Conduct } from './conduct.js'
+import type { ConnectionFacts } from './connection-facts.js'
 import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
 import { sendBroken, sendLeaving } from './control-frames.js'
 import type { Environment } from './environment.js'
 import { type Agreement, Handshake, ourHello } from './hello.js'
 import type { Receiver } from './inbound.js'
+import { connectionClosed, connectionReady } from './probes.js'
 import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
 import { remoteError } from './remote-error.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
@@ -27,19 +29,6 @@ export interface ConnectionOwner {
   onReady(connection: Connection, agreement: Agreement): Receiver | null
   /** The last call; the channel is gone, nothing of the connection is left. */
   onGone(connection: Connection, error: TransportError): void
-}
-
-/** What is in force on a connection. */
-export interface ConnectionFacts extends ChannelFacts {
-  readonly state: ConnectionState
-  readonly peerId: string | null
-  readonly compression: boolean
-  readonly peerLimits: {
-    readonly maxFrameBytes: number
-    readonly maxMessageBytes: number
-    readonly maxOpenCalls: number
-  } | null
-  readonly queuedBytes: number
 }
 
 /**
@@ -299,6 +288,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (receiver === null || this.state === 'closed') return false
     this.#receiver = receiver
     this.#reads.start(receiver, agreement.compression)
+    if (connectionReady.active) connectionReady.publish(this.info())
     return true
   }
 
@@ -364,7 +354,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.writes.close()
     this.#reads.close()
     this.#environment.wheel.arm(this.#timer, LINGER_MS)
-    this.#receiver?.onClosed(error, handedBytes)
+    if (this.#receiver === null) return
+    this.#receiver.onClosed(error, handedBytes)
+    if (connectionClosed.active) connectionClosed.publish({ connection: this.info(), error })
   }
 
   #advance(event: ConnectionEvent): void {

@@ -1,6 +1,7 @@
 import { failure, type StatusCode, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import type { Connection, ConnectionFacts, ConnectionOwner } from '../connection/connection.js'
+import type { Connection, ConnectionOwner } from '../connection/connection.js'
+import type { ConnectionFacts } from '../connection/connection-facts.js'
 import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
