@@ -24,36 +24,40 @@ export interface Cell {
   readonly subjects: readonly string[]
 }
 
+/** A cell in which some subjects carry the same content in another form. */
+export interface MixedCell extends Omit<Cell, 'subjects' | 'workload' | 'name'> {
+  readonly entrants: readonly (Pick<Cell, 'name' | 'workload'> & { readonly subject: string })[]
+}
+
 /**
  * Measures a cell. The subjects take turns, window by window, because the speed of a shared machine drifts: what is
  * compared was measured within seconds of one another.
  */
-export async function measureCell(cell: Cell, effort: Effort): Promise<Result[]> {
-  const { concurrency } = cell
-  const workload: Workload = { ...cell.workload, dataFolder: effort.dataFolder }
-  const wanted = cell.subjects.filter((name) => effort.only.length === 0 || effort.only.includes(name))
-  const pairs: Pair[] = []
+export function measureCell({ subjects, name, workload, ...cell }: Cell, effort: Effort): Promise<Result[]> {
+  return measureMixed({ ...cell, entrants: subjects.map((subject) => ({ subject, name, workload })) }, effort)
+}
+
+export async function measureMixed({ suite, concurrency, entrants }: MixedCell, effort: Effort): Promise<Result[]> {
+  const wanted = entrants.filter(({ subject }) => effort.only.length === 0 || effort.only.includes(subject))
+  const running: { readonly pair: Pair; readonly name: string; readonly workload: Workload }[] = []
   try {
-    for (const subject of wanted) pairs.push(await Pair.start(subject, workload))
-    for (const pair of pairs) await pair.warmUp(concurrency, effort.warmUpMs)
+    for (const { subject, name, workload } of wanted) {
+      const complete: Workload = { ...workload, dataFolder: effort.dataFolder }
+      running.push({ pair: await Pair.start(subject, complete), name, workload: complete })
+    }
+    for (const { pair } of running) await pair.warmUp(concurrency, effort.warmUpMs)
     for (let round = 0; round < effort.rounds; round += 1) {
-      for (const pair of pairs) await pair.measure(concurrency, effort.windowMs)
+      for (const { pair } of running) await pair.measure(concurrency, effort.windowMs)
     }
     const results: Result[] = []
-    for (const pair of pairs) {
-      const place = {
-        suite: cell.suite,
-        subject: pair.subject,
-        workload: cell.name,
-        data: dataOf(workload),
-        concurrency,
-        payloadBytes: workload.payloadBytes,
-      }
+    for (const { pair, name, workload } of running) {
+      const { payloadBytes } = workload
+      const place = { suite, subject: pair.subject, workload: name, data: dataOf(workload), concurrency, payloadBytes }
       results.push(resultOf(place, pair.windows, await pair.memory()))
     }
     return results
   } finally {
-    await Promise.all(pairs.map((pair) => pair.stop()))
+    await Promise.all(running.map(({ pair }) => pair.stop()))
   }
 }
 

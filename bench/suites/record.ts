@@ -1,28 +1,19 @@
 import { atLeast, Rows } from '../report/criteria.js'
 import type { Result } from '../report/result.js'
-import { type Cell, measureCell } from './cell.js'
+import { type MixedCell, measureMixed } from './cell.js'
 import type { Suite } from './suite.js'
 
-const CELLS: readonly Cell[] = [64, 1_024].flatMap((concurrency) => {
-  const workload = { kind: 'record', payloadBytes: 0 } as const
-  const cells: Cell[] = [
-    {
-      suite: 'record',
-      name: 'record, msgpack',
-      workload: { ...workload, codec: 'msgpack' },
-      concurrency,
-      subjects: ['alys', 'ws-corked'],
-    },
-    {
-      suite: 'record',
-      name: 'record, protobuf',
-      workload: { ...workload, codec: 'protobuf' },
-      concurrency,
-      subjects: ['alys', 'grpc-js'],
-    },
-  ]
-  return cells
-})
+const MSGPACK = { name: 'record, msgpack', workload: { kind: 'record', codec: 'msgpack', payloadBytes: 0 } } as const
+const PROTOBUF = { name: 'record, protobuf', workload: { kind: 'record', codec: 'protobuf', payloadBytes: 0 } } as const
+
+/** All in one cell: a figure with msgpack is judged by one with protobuf, so they are measured side by side. */
+const ENTRANTS: MixedCell['entrants'] = [
+  { subject: 'alys', ...MSGPACK },
+  { subject: 'alys', ...PROTOBUF },
+  { subject: 'ws-corked', ...MSGPACK },
+  { subject: 'grpc-js', ...PROTOBUF },
+]
+const CONCURRENCIES = [64, 1_024]
 
 /** A transaction record of seven fields there and back, decoded and encoded on both sides. */
 export const record: Suite = {
@@ -30,14 +21,14 @@ export const record: Suite = {
   what: 'typed transaction records there and back, against the rivals',
   async run(effort, onResult) {
     const results: Result[] = []
-    for (const cell of CELLS) {
-      const measured = await measureCell(cell, effort)
+    for (const concurrency of CONCURRENCIES) {
+      const measured = await measureMixed({ suite: 'record', concurrency, entrants: ENTRANTS }, effort)
       results.push(...measured)
       onResult(measured)
     }
     const rows = new Rows(results)
-    const msgpack = { workload: 'record, msgpack', concurrency: 1_024 }
-    const protobuf = { workload: 'record, protobuf', concurrency: 1_024 }
+    const msgpack = { workload: MSGPACK.name, concurrency: 1_024 }
+    const protobuf = { workload: PROTOBUF.name, concurrency: 1_024 }
     return [
       atLeast(
         'record with msgpack, 1,024 in flight, over grpc-js',

@@ -22,9 +22,13 @@ const FAST_MS = 250
 const BUCKETS = 5
 const BUCKET_MS = FAST_MS / BUCKETS
 
-/** What must drain, or how long it must take, before the speed of a link is judged: less tells of the event loop. */
-const JUDGED_BYTES = 256 * 1024
-const JUDGED_MS = 50
+/**
+ * What must drain, or how long it must take, before the speed of a link is judged: less tells of the event loop, and
+ * of the other side's. With 256 KiB or 50 ms a busy peer on loopback passed for a slow link now and then, and a tenth
+ * of a second of compressing followed each time.
+ */
+const JUDGED_BYTES = 4 * 1024 * 1024
+const JUDGED_MS = 250
 
 export type CompressionMode = 'always' | 'adaptive' | 'never'
 

@@ -82,6 +82,9 @@ export class WriteLoop {
   #payloadOffset = 0
   #batchKey = CLOSED
   #batchCount = 0
+  /** The open batch has its form already: a second message was begun, and may have been taken back. */
+  #isBatch = false
+  #encoding = false
   #messageOffset = 0
 
   constructor(channel: ByteChannel, owner: WriteLoopOwner, environment: Environment, policy: CompressionPolicy | null) {
@@ -115,6 +118,11 @@ export class WriteLoop {
     return this.#blocked
   }
 
+  /** A message is open: between its begin and its end nothing else can be sent. */
+  get encoding(): boolean {
+    return this.#encoding
+  }
+
   /** Both sides have agreed on compression. */
   startCompressing(): void {
     this.#compressing = this.#policy !== null
@@ -123,6 +131,7 @@ export class WriteLoop {
   /** Opens a frame with a payload. Encode into `out`, then `endMessage`; or `abandon`. */
   beginMessage(kind: number, flags: number, aux: number, id: number): void {
     if (this.#batchKey !== CLOSED) this.#closeBatch()
+    this.#encoding = true
     beginFrame(this.out, kind, flags, aux, id)
     this.#payloadOffset = HEADER_BYTES
   }
@@ -148,6 +157,7 @@ export class WriteLoop {
   /** Closes the open frame. Throws `message-too-large`, and the frame is gone as if never begun. */
   endMessage(): void {
     const { out } = this
+    this.#encoding = false
     const payloadBytes = openFrameBytes(out) - this.#payloadOffset
     if (payloadBytes > this.maxMessageBytes) throw this.#tooLarge('message', payloadBytes, this.maxMessageBytes)
     if (this.#compressing && payloadBytes > this.#environment.compression.thresholdBytes) this.#compress(payloadBytes)
@@ -160,7 +170,13 @@ export class WriteLoop {
   /** A whole frame without payload rules: control frames. Says nothing on a closed connection. */
   control(kind: number, flags: number, aux: number, id: number, body?: Uint8Array): void {
     if (this.#closed) return
+    if (this.#encoding) {
+      // Of a getter or toJSON that cancels or closes something: the open frame comes first.
+      this.#environment.turns.whenEnds(() => this.control(kind, flags, aux, id, body))
+      return
+    }
     this.beginMessage(kind, flags, aux, id)
+    this.#encoding = false
     if (body !== undefined) this.out.copy(body, 0, body.length)
     endFrame(this.out)
     this.#ended()
@@ -171,6 +187,7 @@ export class WriteLoop {
 
   /** Takes the open frame, or the open message of a batch, back. */
   abandon(): void {
+    this.#encoding = false
     if (this.#batchKey === CLOSED || this.#batchCount === 0) {
       this.#batchKey = CLOSED
       abandonFrame(this.out)
@@ -187,8 +204,13 @@ export class WriteLoop {
       this.beginMessage(KIND.ONE_WAY, flags, method, 0)
       this.#batchKey = key
       this.#batchCount = 0
+      this.#isBatch = false
     } else {
-      if (this.#batchCount === 1) turnIntoBatch(out, HEADER_BYTES)
+      this.#encoding = true
+      if (!this.#isBatch) {
+        turnIntoBatch(out, HEADER_BYTES)
+        this.#isBatch = true
+      }
       out.ensure(MESSAGE_PREFIX_BYTES)
       out.position += MESSAGE_PREFIX_BYTES
     }
@@ -198,6 +220,7 @@ export class WriteLoop {
   /** Closes the open one-way message. Throws `message-too-large`, and the message is gone. */
   endOneWay(): void {
     const { out } = this
+    this.#encoding = false
     if (out.reference !== null) {
       this.#endLargeOneWay(out.reference)
       return

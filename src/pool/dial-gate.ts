@@ -28,6 +28,7 @@ export class DialGate {
   #healthy = false
   #probing = false
   #failures = 0
+  #closed = false
 
   constructor(parts: GateParts, options: PoolOptions) {
     this.#parts = parts
@@ -43,6 +44,7 @@ export class DialGate {
   /** Resolves when a dial may begin. Each one is followed by `succeeded` or `failed`. Never resolves after `close`. */
   enter(): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#closed) return
       this.#waiting.push({ resolve })
       this.#admit()
     })
@@ -59,7 +61,7 @@ export class DialGate {
     this.#healthy = false
     this.#probing = false
     this.#failures += 1
-    this.#parts.wheel.arm(this.#pause, this.#pauseMs())
+    if (!this.#closed) this.#parts.wheel.arm(this.#pause, this.#pauseMs())
   }
 
   /** A connection was lost: the next dial is a probe again. */
@@ -68,6 +70,7 @@ export class DialGate {
   }
 
   close(): void {
+    this.#closed = true
     this.#waiting.length = 0
     this.#parts.wheel.disarm(this.#pause)
   }

@@ -78,6 +78,10 @@ export class Caller implements CallPlace {
   call(pending: PendingCall, value: unknown, lane: number, metadata: Uint8Array | null, timeoutMs: number): void {
     const { writes } = this.#connection
     const { method } = pending
+    if (writes.encoding) {
+      pending.fail(reentrant())
+      return
+    }
     let number = this.#numbers[method.index] ?? 0
     if (number === 0) {
       try {
@@ -110,6 +114,7 @@ export class Caller implements CallPlace {
   /** Queues a one-way message. Throws what is wrong with the value. */
   send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null): void {
     const { writes } = this.#connection
+    if (writes.encoding) throw reentrant()
     const number = this.#numbers[method.index] || this.#introduce(method)
     const { request } = method
     writes.beginOneWay(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number)
@@ -249,6 +254,11 @@ function processed(error: TransportError, ran: TransportError['processed']): Tra
     cause: error.cause,
     ...(reason === undefined ? {} : { reason }),
   })
+}
+
+/** Both would write to the same place. */
+function reentrant(): TransportError {
+  return failure('encode-failed', 'nothing can be sent by a getter or toJSON of a value that is being sent')
 }
 
 function wrongCodec(got: number, expected: string): TransportError {

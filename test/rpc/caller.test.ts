@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { describe, expect } from 'vitest'
-import { KIND } from '../../src/wire/frame.js'
-import { answerFrame, errorFrame, MSGPACK, packed } from '../fixtures/raw-peer.js'
+import { defineService, raw, unary } from '../../src/index.js'
+import { FLAG, KIND } from '../../src/wire/frame.js'
+import { answerFrame, errorFrame, frame, MSGPACK, packed } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -18,6 +20,24 @@ describe('a call on the wire', () => {
     expect(second.body.readUInt32LE(0)).toBe(30_000)
     peer.write(answerFrame(2, 'B'), answerFrame(1, 'A'))
     expect(await Promise.all(calls)).toEqual(['A', 'B'])
+  })
+
+  it('is raw up to compression.thresholdBytes of payload, and compressed from the next byte on', async ({ stage }) => {
+    const { client, peer } = await stage.clientAndPeer({}, { compressions: 1 })
+    const Bytes = defineService('bytes', { put: unary({ request: raw(), response: raw() }) })
+    const { put } = client.use(Bytes)
+    for (const [bytes, compressed] of [
+      [1_024, false],
+      [1_025, true],
+    ] as const) {
+      const call = put(Buffer.alloc(bytes, 1))
+      const { id, flags, body } = await peer.nextOf(KIND.CALL)
+      expect((flags & FLAG.COMPRESSED) !== 0).toBe(compressed)
+      if (compressed) expect(body.readUInt32LE(4)).toBe(bytes)
+      else expect(body.length).toBe(4 + bytes)
+      peer.write(frame(KIND.ANSWER, { id }))
+      await call
+    }
   })
 
   it('that waited for its connection carries what is left of its time, and ends when that is over', async ({
@@ -164,13 +184,18 @@ describe('a call that was given up', () => {
   })
 
   it('does not hold up close()', async ({ stage }) => {
-    const { client, peer } = await stage.clientAndPeer()
+    // Time stands still: no grace ever ends.
+    const { client, peer } = await stage.clientAndPeer({ clock: new VirtualClock() })
     const controller = new AbortController()
     const call = client.call('echo', 1, { signal: controller.signal })
     await peer.nextOf(KIND.CALL)
     controller.abort()
     await expect(call).rejects.toMatchObject({ code: 'CANCELLED' })
-    await Promise.all([client.close(), peer.nextOf(KIND.GO_AWAY).then(() => peer.socket.end())])
+    const ended = once(peer.socket, 'end')
+    const closing = client.close()
+    await ended
+    peer.socket.end()
+    await closing
   })
 
   it('with a thousand others at once does not have the peer close the connection for its cancels', async ({

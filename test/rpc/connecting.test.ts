@@ -84,6 +84,17 @@ describe('a client that was started before its server', () => {
     expect(await client.call('echo', 2)).toBe(2)
   })
 
+  it('dials nobody before its first call where pool.min is 0', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    server.handle('echo', (request) => request)
+    const client = stage.client(address, { pool: { min: 0 } })
+    for (let turns = 0; turns < 10; turns += 1) await turn()
+    expect(client.metrics().dialsStarted).toBe(0)
+    const calls = Array.from({ length: 20 }, (_, n) => client.call('echo', n))
+    expect(await Promise.all(calls)).toEqual(Array.from({ length: 20 }, (_, n) => n))
+    expect(client.metrics().dialsStarted).toBe(1)
+  })
+
   it('makes calls that came while it dialled, in their order, on the first connection', async ({ stage }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address)

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest'
 import type { Server } from '../../src/index.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
-import { answerFrame, callFrame, faultOf, frame, methodFrame, packed } from '../fixtures/raw-peer.js'
+import { answerFrame, callFrame, errorFrame, faultOf, frame, methodFrame, packed } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -193,14 +193,18 @@ describe('a client whose server leaves', () => {
     expect(client.metrics().failures['answer-unknown']).toBe(0)
   })
 
-  it('still refuses an answer to a call that it never made', async ({ stage }) => {
-    const raw = await stage.rawServer()
-    const client = stage.client(raw.address)
-    const peer = await raw.greeted()
-    const call = client.call('echo', 1)
+  it.for([
+    ['an answer to a call that it never made', () => answerFrame(9, 'never asked')],
+    ['a second end of a call that was accepted', () => errorFrame(1, 'yes')],
+  ] as const)('still refuses %s', async ([_, make], { stage }) => {
+    const { client, peer } = await stage.clientAndPeer()
+    const answered = client.call('echo', 1)
+    const open = client.call('echo', 2)
     await peer.nextOf(KIND.CALL)
-    peer.write(goAway(1), answerFrame(9, 'never asked'))
-    await expect(call).rejects.toMatchObject({ reason: 'answer-unknown' })
+    await peer.nextOf(KIND.CALL)
+    peer.write(goAway(2), answerFrame(1, 'answered'), make())
+    expect(await answered).toBe('answered')
+    await expect(open).rejects.toMatchObject({ reason: 'answer-unknown', processed: 'maybe' })
   })
 
   it('waits for accepted calls as long as they may take, longer than any grace of its own', async ({ stage }) => {

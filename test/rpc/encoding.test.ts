@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { type Codec, defineService, oneWay, raw, unary } from '../../src/index.js'
-import { it, type Stage } from '../fixtures/stage.js'
+import { it, type Stage, until } from '../fixtures/stage.js'
 
 const MiB = 1024 * 1024
 
@@ -61,6 +61,53 @@ describe('a request that cannot be encoded', () => {
     expect(notes).toEqual([1, 2, 3, 5])
     expect(client.metrics().dialsStarted).toBe(1)
     expect(client.info().connections[0]?.openCalls).toBe(0)
+  })
+
+  it('as the second of a batch, leaves the first and the third whole', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const notes: unknown[] = []
+    server.receive('note', (note) => void notes.push(note))
+    server.handle('echo', (request) => request)
+    const client = stage.client(address)
+    await client.connect()
+    const sends = [1, trap, 2, 3, trap, trap, 4].map((note) => client.send('note', note))
+    const outcomes = (await Promise.allSettled(sends)).map(({ status }) => status)
+    expect(outcomes).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'])
+    await client.call('echo', null)
+    expect(notes).toEqual([1, 2, 3, 4])
+    expect(server.metrics().oneWayDropped).toBe(0)
+  })
+
+  it('because it calls while it is encoded, fails with what it called, and nothing else does', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const notes: unknown[] = []
+    server.handle('echo', (request) => request)
+    server.receive('note', (note) => void notes.push(note))
+    const client = stage.client(address)
+    await client.connect()
+    const controller = new AbortController()
+    const inner: Promise<unknown>[] = []
+    const running = client.call('echo', 'running', { signal: controller.signal })
+    const before = client.call('echo', 'before')
+    const outer = client.call('echo', {
+      text: 'some text in front of it',
+      get calls() {
+        inner.push(client.call('echo', 'inner'), client.send('note', 'inner'), client.call('new-name', 1))
+        controller.abort()
+        return 1
+      },
+      more: 'and some behind',
+    })
+    const after = client.call('echo', 'after')
+    await client.send('note', 'after')
+    for (const one of inner) await expect(one).rejects.toMatchObject({ reason: 'encode-failed', processed: 'no' })
+    await expect(running).rejects.toMatchObject({ code: 'CANCELLED' })
+    expect(await outer).toEqual({ text: 'some text in front of it', calls: 1, more: 'and some behind' })
+    expect(await Promise.all([before, after])).toEqual(['before', 'after'])
+    await client.call('echo', null)
+    expect(notes).toEqual(['after'])
+    expect(client.metrics().dialsStarted).toBe(1)
+    await until(() => client.info().connections[0]?.openCalls === 0)
   })
 
   it('with the raw codec, for which only bytes will do', async ({ stage }) => {

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { type Codec, defineService, oneWay, raw, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import { frame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
@@ -132,6 +133,35 @@ describe('messages without an answer', () => {
     const sizes = ['1', '1 2000', '3000', '9000 1 50000']
     expect(seen).toEqual([...sizes, ...sizes.map((size) => `${size} value`), ...sizes])
     expect(client.metrics().compressedBodies).toBeGreaterThanOrEqual(6)
+  })
+
+  it('arrive whole where a codec writes a head in front of bytes that stay where they are', async ({ stage }) => {
+    const framed: Codec<Uint8Array> = {
+      name: 'raw',
+      schema: 'framed',
+      encode: (body, out) => {
+        out.put(Buffer.from('head:'))
+        out.put(body)
+      },
+      decode: (bytes, start, end) => Buffer.from(bytes.subarray(start, end)),
+    }
+    const Framed = defineService('framed', {
+      note: oneWay({ request: framed }),
+      echo: unary({ request: framed, response: raw() }),
+    })
+    const options = { compression: { mode: 'always' } } as const
+    const { server, address } = await stage.listening(options)
+    const seen: string[] = []
+    server.implement(Framed, { note: (body) => void seen.push(body.toString()), echo: (body) => body })
+    const client = stage.client(address, options)
+    const { echo } = client.use(Framed)
+    const bodies = ['a', 'b', 'c'.repeat(9_000), 'd', 'e'.repeat(90_000)]
+    await client.sendBatch(
+      'framed.note',
+      bodies.map((body) => Buffer.from(body)),
+    )
+    for (const body of bodies) expect((await echo(Buffer.from(body))).toString()).toBe(`head:${body}`)
+    expect(seen).toEqual(bodies.map((body) => `head:${body}`))
   })
 
   it('wait for a connection in order, and fail when there is none to come', async ({ stage }) => {
