@@ -93,6 +93,8 @@ export class ReadLoop implements FrameSink {
   pause(reason: number): void {
     if (this.#pauses === 0 && !this.#closed) {
       this.#channel.pause()
+      // Who is not read cannot complete a frame.
+      this.#watch.stop()
       this.#environment.counters.readPauses += 1
     }
     this.#pauses |= reason
@@ -105,7 +107,10 @@ export class ReadLoop implements FrameSink {
     this.#budget.begin()
     this.#deliverRest()
     this.#endTurn()
-    if (this.#pauses === 0 && !this.#closed) this.#channel.resume()
+    // Delivering may have paused or closed.
+    if (this.#pauses !== 0 || this.#closed) return
+    this.#watch.onChunkEnd(this.#framesSeen)
+    this.#channel.resume()
   }
 
   close(): void {

@@ -76,7 +76,7 @@ export class WriteLoop {
   #controlFrames = 0
   #blocked = false
   #closed = false
-  #flushBytes = LEAST_FLUSH_BYTES
+  #flushBytes: number
   #messages = 0
   /** Where the payload of the open frame begins, counted from the frame's start. */
   #payloadOffset = 0
@@ -94,6 +94,7 @@ export class WriteLoop {
     this.#policy = policy
     this.out = new ByteWriter(environment.chunks)
     this.maxFrameBytes = environment.limits.maxHelloFrameBytes
+    this.#flushBytes = Math.min(LEAST_FLUSH_BYTES, environment.batch.maxBytes)
     this.#endOfTurn = () => {
       this.#scheduled = false
       this.flush()
@@ -273,9 +274,8 @@ export class WriteLoop {
     if (this.#closed || failed) return
     // Progress: the peer took something.
     if (this.#blocked) this.#environment.wheel.arm(this.#stall, this.#environment.limits.writeStallMs)
-    if (this.#open.length > 0) return
-    if (this.#blocked) this.#unblock()
-    if (this.out.pendingBytes > 0) return
+    if (this.#blocked && this.#open.length === 0) this.#unblock()
+    if (this.#open.length > 0 || this.out.pendingBytes > 0) return
     this.out.rest()
     this.#owner.onDrained()
   }
@@ -393,8 +393,4 @@ export class WriteLoop {
       },
     )
   }
-}
-
-export function flagsOf(codec: number, lane: number, metadata: boolean): number {
-  return codec | (lane << FLAG.LANE_SHIFT) | (metadata ? FLAG.METADATA : 0)
 }

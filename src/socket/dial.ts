@@ -19,7 +19,9 @@ export function dial(address: Address, options: SocketOptions, signal: AbortSign
     }
     const channel = new SocketChannel()
     // Half open: the peer's end must not stop us from sending what is still to be sent.
-    const socket = new Socket({ onread: channel.onread, allowHalfOpen: true } as SocketConstructorOpts)
+    // What is to be set on the socket goes here: `connect` of a socket that exists takes no notice of it.
+    const tcp = address.kind === 'tcp' ? { noDelay: options.noDelay, ...keepAlive(options) } : {}
+    const socket = new Socket({ onread: channel.onread, allowHalfOpen: true, ...tcp } as SocketConstructorOpts)
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort)
       socket.off('error', onError)
@@ -47,9 +49,7 @@ export function dial(address: Address, options: SocketOptions, signal: AbortSign
     socket.once('error', onError)
     socket.once('connect', onConnect)
     if (address.kind === 'unix') socket.connect({ path: address.path })
-    else {
-      socket.connect({ host: address.host, port: address.port, noDelay: options.noDelay, ...keepAlive(options) })
-    }
+    else socket.connect({ host: address.host, port: address.port })
   })
 }
 

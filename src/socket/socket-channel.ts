@@ -10,7 +10,6 @@ export class SocketChannel implements ByteChannel {
   #facts: ChannelFacts | null = null
   #receiver: ChannelReceiver | null = null
   #error: Error | null = null
-  #closed = false
   // Node calls back without an error where the socket was destroyed meanwhile.
   readonly #written = (error?: Error | null): void => {
     this.#receiver?.onWritten(error instanceof Error || this.#socket?.destroyed === true)
@@ -90,9 +89,10 @@ export class SocketChannel implements ByteChannel {
   }
 
   #onClose(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#receiver?.onClosed(this.#error === null ? null : lost(this.#error))
+    const receiver = this.#receiver
+    // A write that comes after this is nobody's, and is not handed back.
+    this.#receiver = null
+    receiver?.onClosed(this.#error === null ? null : lost(this.#error))
   }
 }
 

@@ -14,7 +14,7 @@ function nextFree(lastId: number, open: ReadonlyMap<number, unknown>, modulus: n
 }
 
 /** Brings the table to where the next id is a given one. */
-function after(limit: number, lastId: number): ExchangeTable<string> {
+function startingAfter(limit: number, lastId: number): ExchangeTable<string> {
   const table = new ExchangeTable<string>(limit)
   // An id may be at most half the circle ahead.
   if (lastId > 0x7fff_ffff) for (const id of [0x7fff_ffff, 0x8000_0000]) table.admit(id)
@@ -69,7 +69,7 @@ describe('a side that opens exchanges', () => {
   })
 
   it('goes on from 1 after 2^32 - 1, and leaves 0 out', () => {
-    const table = after(8, HIGHEST - 2)
+    const table = startingAfter(8, HIGHEST - 2)
     const ids = ['a', 'b', 'c', 'd'].map((entry) => table.open(entry))
     expect(ids).toEqual([HIGHEST - 1, HIGHEST, 1, 2])
     expect(ids.map((id) => table.get(id))).toEqual(['a', 'b', 'c', 'd'])
@@ -90,7 +90,7 @@ describe('a side that opens exchanges', () => {
     const steps = fc.array(fc.oneof(fc.constant(-1), fc.nat(1_000)), { maxLength: 300 })
     fc.assert(
       fc.property(limits, starts, steps, (limit, start, choices) => {
-        const table = after(limit, start)
+        const table = startingAfter(limit, start)
         const model = new Map<number, string>()
         let lastId = start
         for (const choice of choices) {
@@ -128,7 +128,7 @@ describe('a side that answers exchanges', () => {
     ['a lower one', 99],
     ['one more than half the circle ahead', (100 + 0x8000_0000) >>> 0],
   ])('refuses %s as not rising', (_, id) => {
-    const table = after(8, 100)
+    const table = startingAfter(8, 100)
     expect(table.admit(id)).toBe('not-rising')
     expect(table.lastId).toBe(100)
   })
@@ -138,13 +138,13 @@ describe('a side that answers exchanges', () => {
     ['one that skips many', 5_000],
     ['one as far ahead as half the circle', 100 + 0x7fff_ffff],
   ])('admits %s', (_, id) => {
-    const table = after(8, 100)
+    const table = startingAfter(8, 100)
     expect(table.admit(id)).toBe('admitted')
     expect(table.lastId).toBe(id)
   })
 
   it('admits 1 after 2^32 - 1', () => {
-    const table = after(8, HIGHEST)
+    const table = startingAfter(8, HIGHEST)
     expect([table.admit(0), table.admit(1), table.lastId]).toEqual(['not-rising', 'admitted', 1])
   })
 
@@ -189,7 +189,7 @@ describe('a side that answers exchanges', () => {
     const steps = fc.array(fc.oneof(fc.constant(-1), fc.nat(1_000)), { maxLength: 300 })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.constantFrom(0, HIGHEST - 20), steps, (limit, start, choices) => {
-        const [caller, callee] = [after(limit, start), after(limit, start)]
+        const [caller, callee] = [startingAfter(limit, start), startingAfter(limit, start)]
         const open: number[] = []
         for (const choice of choices) {
           if (choice < 0 || open.length === 0) {

@@ -34,6 +34,7 @@ describe('a channel that is full', () => {
       writing.clock.turn()
       expect(writing.channel.writes).toHaveLength(id - 1)
       writing.channel.take()
+      expect(writing.channel.writes).toHaveLength(id)
     }
     expect(writing.loop.blocked).toBe(true)
     expect(writing.told).toEqual([])
@@ -64,6 +65,7 @@ describe('a channel that is full', () => {
   it('is not given up while the peer takes something, however slowly', () => {
     const writing = new Writing({ compression: { algorithm: 'none' } })
     writing.channel.full = true
+    // Each is large enough to be handed over by reference, as a write of its own.
     for (let id = 1; id <= 10; id += 1) writing.call(id, Buffer.alloc(5_000))
     writing.clock.turn()
     for (let taken = 0; taken < 8; taken += 1) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sendMethod } from '../../src/connection/control-frames.js'
-import { flagsOf } from '../../src/connection/write-loop.js'
+import { flagsOf } from '../../src/connection/message-flags.js'
 import { KIND } from '../../src/wire/frame.js'
 import { Writing } from './bench.js'
 

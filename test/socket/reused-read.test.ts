@@ -53,7 +53,7 @@ describe('reading into a buffer of ours', () => {
     const listener = await sockets.listen(sockets.fresh('tcp'), {}, (channel) => ends.push(sockets.end(channel)))
     const peer = new Socket().connect(listener.address as { host: string; port: number })
     peer.end(pattern(500_000))
-    await until(() => ends[0] !== undefined && ends[0].events.includes('end'))
+    await until(() => ends[0]?.events.includes('end') === true)
     expect(ends[0]?.bytes.equals(pattern(500_000))).toBe(true)
     peer.destroy()
   })

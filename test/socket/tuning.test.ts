@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { createServer, Socket } from 'node:net'
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
+import { SocketChannel } from '../../src/socket/socket-channel.js'
 import { tuneBuffers } from '../../src/socket/tuning.js'
 import { until } from '../fixtures/stage.js'
 import { it, pattern, socketOptions } from './sockets.js'
@@ -12,15 +13,19 @@ const NOT_REQUESTED = {
   reason: expect.stringMatching(/^not requested/),
 }
 
-/** The optional package that sets the sizes. */
-const installed = (() => {
+interface SockOpt {
+  getsockopt(socket: Socket, level: number, name: number): number
+}
+
+/** The optional package that sets the sizes, if it is there. */
+const sockopt = (() => {
   try {
-    createRequire(import.meta.url).resolve('sockopt')
-    return true
+    return createRequire(import.meta.url)('sockopt') as SockOpt
   } catch {
-    return false
+    return null
   }
 })()
+const installed = sockopt !== null
 
 describe('the kernel’s buffers', () => {
   it('that nobody asked for are left to it, and the facts say so', async ({ sockets }) => {
@@ -81,4 +86,20 @@ describe('the kernel’s buffers', () => {
     expect(sendBuffer).toMatchObject({ requested: 65_536, effective: null, applied: false })
     expect(sendBuffer.reason).toMatch(installed ? /^the system refused: ./ : /sockopt is not installed$/)
   })
+})
+
+describe('small writes', () => {
+  const IPPROTO_TCP = 6
+  const TCP_NODELAY = 1
+
+  it.skipIf(!installed).for([true, false])(
+    'leave at once at both ends, as the system has it: %s',
+    async (noDelay, { sockets }) => {
+      const connected = vi.spyOn(SocketChannel.prototype, 'attach')
+      const { near, far } = await sockets.pair('tcp', { noDelay })
+      const inForce = connected.mock.calls.map(([socket]) => sockopt?.getsockopt(socket, IPPROTO_TCP, TCP_NODELAY))
+      expect(inForce.map(Boolean)).toEqual([noDelay, noDelay])
+      expect([near, far].map(({ channel }) => channel.facts.noDelay)).toEqual([noDelay, noDelay])
+    },
+  )
 })

@@ -1,0 +1,7 @@
+// Hot path: runs for every message sent.
+import { FLAG } from '../wire/frame.js'
+
+/** The flags of a frame from what the floor above knows: codec number, lane, and whether metadata stands in front. */
+export function flagsOf(codec: number, lane: number, metadata: boolean): number {
+  return codec | (lane << FLAG.LANE_SHIFT) | (metadata ? FLAG.METADATA : 0)
+}
