@@ -28,6 +28,10 @@ export class DialGate {
   #healthy = false
   #probing = false
   #failures = 0
+  /** Failures and connections that were lost at once, since one lasted: what the pause grows with. */
+  #setbacks = 0
+  /** When the last dial succeeded, until it is judged by what became of it. */
+  #openedAt = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(parts: GateParts, options: PoolOptions) {
@@ -54,6 +58,7 @@ export class DialGate {
     this.#healthy = true
     this.#probing = false
     this.#failures = 0
+    this.#openedAt = this.#parts.clock.now()
     this.#admit()
   }
 
@@ -61,12 +66,20 @@ export class DialGate {
     this.#healthy = false
     this.#probing = false
     this.#failures += 1
-    if (!this.#closed) this.#parts.wheel.arm(this.#pause, this.#pauseMs())
+    this.#judgeLast()
+    this.#setbacks += 1
+    this.#armPause()
   }
 
-  /** A connection was lost: the next dial is a probe again. */
+  /**
+   * A connection was lost: the next dial is a probe again. An endpoint that takes connections and drops them at once
+   * is dialled as seldom as one that takes none, from the second time on.
+   */
   doubt(): void {
     this.#healthy = false
+    if (!this.#judgeLast()) return
+    this.#setbacks += 1
+    if (this.#setbacks > 1) this.#armPause()
   }
 
   close(): void {
@@ -92,10 +105,22 @@ export class DialGate {
     next.resolve()
   }
 
+  /** Whether the last connection was lost before the longest pause was over. One that lasted starts the count anew. */
+  #judgeLast(): boolean {
+    const lastedMs = this.#parts.clock.now() - this.#openedAt
+    this.#openedAt = Number.POSITIVE_INFINITY
+    if (lastedMs >= this.#options.maxBackoffMs) this.#setbacks = 0
+    return lastedMs >= 0 && lastedMs < this.#options.maxBackoffMs
+  }
+
+  #armPause(): void {
+    if (!this.#closed) this.#parts.wheel.arm(this.#pause, this.#pauseMs())
+  }
+
   /** Between half and all of the pause, so that many clients of one server do not come back in step. */
   #pauseMs(): number {
     const { minBackoffMs, maxBackoffMs } = this.#options
-    const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** (this.#failures - 1))
+    const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** (this.#setbacks - 1))
     return full * (0.5 + this.#parts.random.next() / 2)
   }
 }

@@ -1,5 +1,5 @@
 import genericPool from 'generic-pool'
-import { TransportError } from '../base/errors.js'
+import { failure, TransportError } from '../base/errors.js'
 import { DialGate, type GateParts } from './dial-gate.js'
 import type { PoolOptions } from './options.js'
 
@@ -24,7 +24,6 @@ export interface EndpointPoolOwner<M extends Member> {
 
 /** What generic-pool gets in place of a connection that is no longer wanted: it cannot be told to forget a request. */
 class GivenUp {
-  readonly usable = true
   retire(): void {}
 }
 
@@ -55,9 +54,8 @@ export class EndpointPool<M extends Member> {
         member.retire()
         return Promise.resolve()
       },
-      validate: (member) => Promise.resolve(member.usable),
     }
-    this.#pool = genericPool.createPool(factory, { min: 0, max: options.max, testOnBorrow: true, fifo: false })
+    this.#pool = genericPool.createPool(factory, { min: 0, max: options.max })
   }
 
   /** Connections that there are or that are being made. */
@@ -83,7 +81,8 @@ export class EndpointPool<M extends Member> {
   drop(member: M): void {
     this.#wanted -= 1
     this.#joined -= 1
-    this.#gate.doubt()
+    // One that was retired says nothing about its endpoint.
+    if (!member.usable) this.#gate.doubt()
     // Refused only when it is not on loan: likewise.
     void this.#pool.destroy(member)
   }
@@ -111,6 +110,10 @@ export class EndpointPool<M extends Member> {
     await this.#gate.enter()
     try {
       const member = await dial()
+      if (!member.usable) {
+        member.retire()
+        throw failure('connection-lost', 'the connection was lost as soon as it was ready')
+      }
       this.#gate.succeeded()
       return member
     } catch (error) {

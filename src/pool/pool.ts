@@ -50,6 +50,8 @@ export class Pool<M extends Member> {
   /** What the last sweep saw of each ready member. */
   readonly #quiet = new Map<M, { readonly activity: number; readonly since: number }>()
   readonly #sweep: WheelTimer
+  /** Somebody found nothing to pick, and has heard nothing since. */
+  #awaited = false
   #closed = false
 
   constructor(dials: readonly (() => Promise<M>)[], parts: GateParts, options: PoolOptions, owner: PoolOwner) {
@@ -65,12 +67,10 @@ export class Pool<M extends Member> {
     const callbacks = {
       onMember: (member: M, home: EndpointPool<M>) => this.#join(member, home),
       onDialFailed: (error: TransportError, home: EndpointPool<M>) => this.#onDialFailed(error, home),
-      onGaveUp: () => {
-        if (!this.#closed) this.#grow()
-      },
+      onGaveUp: () => this.#replenish(),
     }
     this.#endpoints = dials.map((dial) => new EndpointPool(dial, parts, options, callbacks))
-    this.#fill()
+    this.#replenish()
   }
 
   facts(): PoolFacts {
@@ -87,8 +87,10 @@ export class Pool<M extends Member> {
   /** A connection for one call, or null when none is ready: `onReady` tells when to ask again. */
   pick(): M | null {
     const member = lessBusyOfTwo(this.#ready, this.#parts.random)
-    if (member === null) this.#wake()
-    else if (member.inFlight >= this.#options.growAtInFlight) this.#grow()
+    if (member === null) {
+      this.#awaited = true
+      this.#replenish()
+    } else if (member.inFlight >= this.#options.growAtInFlight) this.#grow()
     return member
   }
 
@@ -104,14 +106,19 @@ export class Pool<M extends Member> {
 
   /** Takes a connection out for exclusive use. Waits for one to be made, if `max` allows; otherwise throws. */
   async lease(): Promise<Lease<M>> {
+    if (this.#closed) throw closedError()
     const idle = this.#ready.find(({ inFlight }) => inFlight === 0)
     if (idle !== undefined) {
       this.#withdraw(idle)
       return this.#lend(idle)
     }
-    if (!this.#grow()) throw failure('pool-exhausted', `all ${this.#options.max} connections are in use`)
+    const { max } = this.#options
+    if (this.#leaseQueue.length >= max - this.#homes.size) {
+      throw failure('pool-exhausted', `all ${max} connections are in use`)
+    }
     return new Promise((resolve, reject) => {
       this.#leaseQueue.push({ grant: (member) => resolve(this.#lend(member)), refuse: reject })
+      this.#replenish()
     })
   }
 
@@ -123,13 +130,14 @@ export class Pool<M extends Member> {
     this.#leased.delete(member)
     this.#withdraw(member)
     home.drop(member)
-    if (!this.#closed) this.#fill()
+    this.#replenish()
   }
 
   close(): void {
     this.#closed = true
     this.#parts.wheel.disarm(this.#sweep)
     for (const endpoint of this.#endpoints) endpoint.close()
+    for (const wish of this.#leaseQueue.splice(0)) wish.refuse(closedError())
   }
 
   #join(member: M, home: EndpointPool<M>): void {
@@ -138,23 +146,32 @@ export class Pool<M extends Member> {
       this.leave(member)
       return
     }
-    const lessee = this.#leaseQueue.shift()
-    if (lessee !== undefined) lessee.grant(member)
-    else this.#offer(member)
+    this.#handOut(member)
   }
 
-  /** Returns whether the endpoint is to go on trying. It is left for another one where that may help sooner. */
+  /** Returns whether the endpoint is to go on trying: not where another one may help sooner, nor where nobody waits. */
   #onDialFailed(error: TransportError, home: EndpointPool<M>): boolean {
     const urgent = this.#homes.size === 0 || this.#wanted() > this.#options.min
     const elsewhere = urgent && this.#endpoints.some(({ failures }) => failures < home.failures)
     if (!elsewhere) for (const wish of this.#leaseQueue.splice(0)) wish.refuse(error)
-    this.#owner.onDialFailed(error, this.#homes.size === 0 && this.#endpoints.every(({ failures }) => failures > 0))
-    return !elsewhere
+    const hopeless = this.#homes.size === 0 && this.#endpoints.every(({ failures }) => failures > 0)
+    if (hopeless) this.#awaited = false
+    this.#owner.onDialFailed(error, hopeless)
+    return !elsewhere && (this.#wanted() <= this.#options.min || this.#owed() > 0)
+  }
+
+  /** To who waits for a lease, or else to everybody. */
+  #handOut(member: M): void {
+    const wish = member.inFlight === 0 ? this.#leaseQueue.shift() : undefined
+    if (wish === undefined) this.#offer(member)
+    else wish.grant(member)
+    this.#replenish()
   }
 
   #offer(member: M): void {
     this.#ready.push(member)
     if (!this.#sweep.armed) this.#armSweep()
+    this.#awaited = false
     this.#owner.onReady()
   }
 
@@ -170,19 +187,20 @@ export class Pool<M extends Member> {
     this.#leased.add(member)
     return new Lease(member, (healthy) => {
       if (!this.#leased.delete(member)) return
-      if (healthy && member.usable && !this.#closed) this.#offer(member)
+      if (healthy && member.usable && !this.#closed) this.#handOut(member)
       else this.leave(member)
     })
   }
 
-  /** Keeps `min` connections. */
-  #fill(): void {
+  /** Keeps `min` connections, and as many more as somebody waits for. */
+  #replenish(): void {
     while (this.#wanted() < this.#options.min && this.#grow());
+    if (this.#owed() > this.#wanted() - this.#homes.size) this.#grow()
   }
 
-  /** Somebody wants to call and nothing is ready. */
-  #wake(): void {
-    if (this.#wanted() - this.#leased.size === 0) this.#grow()
+  /** Connections that somebody waits for: one for each lease, one for all callers together. */
+  #owed(): number {
+    return this.#leaseQueue.length + (this.#awaited && this.#ready.length === 0 ? 1 : 0)
   }
 
   #wanted(): number {
@@ -218,4 +236,8 @@ export class Pool<M extends Member> {
     }
     this.#armSweep()
   }
+}
+
+function closedError(): TransportError {
+  return failure('closed', 'the pool is closed')
 }

@@ -96,12 +96,12 @@ describe('the pause after a failure', () => {
     expect(new Set(taken.slice(-1_000))).toEqual(new Set([200]))
   })
 
-  it('starts over after a success', async () => {
+  it('starts over after a success that lasted', async () => {
     const { clock, gate, admitted, ask } = stage({}, shortest)
     ask(4, () => gate.failed())
     await clock.advanceAsync(10_000)
     ask(1, () => gate.succeeded())
-    await clock.advanceAsync(0)
+    await clock.advanceAsync(800)
     expect(gate.failures).toBe(0)
     const from = clock.now()
     gate.doubt()
@@ -138,6 +138,33 @@ describe('a success', () => {
     gate.succeeded()
     await clock.advanceAsync(0)
     expect(admitted).toHaveLength(11)
+  })
+})
+
+describe('a connection that is lost', () => {
+  /** The pauses after connections that each lasted so long. */
+  async function pausesAfter(lastedMs: number, count: number): Promise<number[]> {
+    const { clock, gate, admitted, ask } = stage({ minBackoffMs: 100, maxBackoffMs: 800 }, shortest)
+    const lostAt: number[] = []
+    for (let lost = 0; lost < count; lost += 1) {
+      ask(1, () => gate.succeeded())
+      while (admitted.length <= lost) await clock.advanceAsync(1)
+      await clock.advanceAsync(lastedMs)
+      lostAt.push(clock.now())
+      gate.doubt()
+    }
+    ask(1)
+    await clock.advanceAsync(10_000)
+    gate.close()
+    return admitted.slice(1).map((at, index) => at - (lostAt[index] ?? Number.NaN))
+  }
+
+  it('at once makes the next dial wait as a failure does, longer each time, from the second one on', async () => {
+    expect(await pausesAfter(0, 5)).toEqual([0, 100, 200, 400, 400])
+  })
+
+  it('after it has lasted is made again without a pause', async () => {
+    expect(await pausesAfter(800, 5)).toEqual([0, 0, 0, 0, 0])
   })
 })
 

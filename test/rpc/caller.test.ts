@@ -60,6 +60,24 @@ describe('a call on the wire', () => {
     await until(() => client.info().pool.borrowed === 0)
   })
 
+  it('whose time ran out while it waited is not sent any more', async ({ stage }) => {
+    // The loop was busy: the connection is ready before the timer had its turn.
+    const clock = new VirtualClock()
+    const behind = clock.now.bind(clock)
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address, { clock })
+    const call = client.call('echo', 1, { timeoutMs: 4_000 })
+    const peer = await raw.accept()
+    await turn()
+    clock.now = () => behind() + 4_500
+    peer.hello()
+    await expect(call).rejects.toMatchObject({ reason: 'deadline', processed: 'no' })
+    clock.now = behind
+    peer.write(frame(KIND.PING, { id: 1 }))
+    await peer.nextOf(KIND.HELLO)
+    expect((await peer.next()).kind).toBe(KIND.PONG)
+  })
+
   it('longer than a day is cut to a day', async ({ stage }) => {
     const { client, peer } = await stage.clientAndPeer()
     const call = client.call('echo', 1, { timeoutMs: Number.POSITIVE_INFINITY })

@@ -73,6 +73,7 @@ describe('a handler', () => {
         expect(message).not.toContain('1234')
       }
       expect(server.metrics()).toMatchObject({ handlersStarted: 2, handlersFinished: 2 })
+      expect(server.metrics().failures['handler-failed']).toBe(2)
     },
   )
 

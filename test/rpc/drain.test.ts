@@ -1,31 +1,12 @@
 import { describe, expect } from 'vitest'
-import type { Server } from '../../src/index.js'
-import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
-import { answerFrame, callFrame, errorFrame, faultOf, frame, methodFrame, packed } from '../fixtures/raw-peer.js'
-import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { callFrame, faultOf, frame, goAwayFrame, methodFrame, packed } from '../fixtures/raw-peer.js'
+import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
-
-/** A server whose handler `hold` answers when it is told to. */
-async function holding(
-  stage: Stage,
-  clock?: VirtualClock,
-): Promise<{ server: Server; address: string; held: ((value: unknown) => void)[] }> {
-  const held: ((value: unknown) => void)[] = []
-  const { server, address } = await stage.listening(clock === undefined ? {} : { clock })
-  server.handle('hold', () => new Promise((resolve) => held.push(resolve)))
-  server.handle('echo', (request) => request)
-  return { server, address, held }
-}
-
-function goAway(lastAcceptedId: number): Buffer {
-  const body = encodeFault({ processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'leaving' })
-  return frame(KIND.GO_AWAY, { id: lastAcceptedId, body })
-}
 
 describe('server.close()', () => {
   it('waits for running handlers, and their answers arrive', async ({ stage }) => {
-    const { server, address, held } = await holding(stage)
+    const { server, address, held } = await stage.holding()
     const client = stage.client(address)
     const calls = [client.call('hold', 1), client.call('hold', 2)]
     await until(() => held.length === 2)
@@ -103,7 +84,7 @@ describe('server.close()', () => {
   })
 
   it('is one closing however often it is called', async ({ stage }) => {
-    const { server, held, address } = await holding(stage)
+    const { server, held, address } = await stage.holding()
     const call = stage.client(address).call('hold', 1)
     await until(() => held.length === 1)
     const first = server.close()
@@ -125,7 +106,7 @@ describe('server.close()', () => {
   it('tells the last id it accepted, answers those, and neither runs nor answers what comes later', async ({
     stage,
   }) => {
-    const { server, address, held } = await holding(stage)
+    const { server, address, held } = await stage.holding()
     const peer = await stage.dial(address)
     peer.hello()
     peer.write(methodFrame(1, 'hold'), callFrame(1, 1, null), callFrame(2, 1, null))
@@ -149,83 +130,9 @@ describe('server.close()', () => {
   })
 })
 
-describe('a client whose server leaves', () => {
-  it('loses no accepted call, and moves the next ones to another connection', async ({ stage }) => {
-    const old = await holding(stage)
-    const next = await holding(stage)
-    const client = stage.client([old.address, next.address])
-    const accepted = client.call('hold', 'accepted')
-    await until(() => old.held.length + next.held.length === 1)
-    const [leaving, staying] = old.held.length === 1 ? [old, next] : [next, old]
-    const closing = leaving.server.close()
-    // Some of these cross the GO_AWAY: they are refused before they run, and the rest goes to the other server.
-    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, (_, n) => client.call('echo', n)))
-    for (const [n, outcome] of outcomes.entries()) {
-      if (outcome.status === 'fulfilled') expect(outcome.value).toBe(n)
-      else expect(outcome.reason).toMatchObject({ code: 'UNAVAILABLE', processed: 'no', retryable: true })
-    }
-    leaving.held[0]?.('not lost')
-    expect(await accepted).toBe('not lost')
-    expect(await client.call('echo', 'moved')).toBe('moved')
-    await closing
-    expect(staying.server.metrics().handlersStarted).toBeGreaterThan(0)
-    expect(leaving.server.metrics().failures['answer-unknown']).toBe(0)
-  })
-
-  it('fails a call above the last accepted id as not processed, and bears with a refusal of it', async ({ stage }) => {
-    const raw = await stage.rawServer()
-    const client = stage.client(raw.address)
-    const peer = await raw.greeted()
-    const accepted = client.call('echo', 'accepted')
-    const crossed = client.call('echo', 'crossed')
-    await peer.nextOf(KIND.CALL)
-    await peer.nextOf(KIND.CALL)
-    const refusal = encodeFault({ processed: 'no', retryAfterMs: 0, reason: 'going-away', message: '' })
-    peer.write(goAway(1), frame(KIND.ERROR, { aux: 14, id: 2, body: refusal }))
-    await expect(crossed).rejects.toMatchObject({ code: 'UNAVAILABLE', origin: 'peer', processed: 'no' })
-    peer.write(answerFrame(1, 'kept'))
-    expect(await accepted).toBe('kept')
-    const replacement = await raw.greeted()
-    const moved = client.call('echo', 'moved')
-    const { id } = await replacement.nextOf(KIND.CALL)
-    replacement.write(answerFrame(id, 'moved'))
-    expect(await moved).toBe('moved')
-    expect(client.metrics().failures['answer-unknown']).toBe(0)
-  })
-
-  it.for([
-    ['an answer to a call that it never made', () => answerFrame(9, 'never asked')],
-    ['a second end of a call that was accepted', () => errorFrame(1, 'yes')],
-  ] as const)('still refuses %s', async ([_, make], { stage }) => {
-    const { client, peer } = await stage.clientAndPeer()
-    const answered = client.call('echo', 1)
-    const open = client.call('echo', 2)
-    await peer.nextOf(KIND.CALL)
-    await peer.nextOf(KIND.CALL)
-    peer.write(goAway(2), answerFrame(1, 'answered'), make())
-    expect(await answered).toBe('answered')
-    await expect(open).rejects.toMatchObject({ reason: 'answer-unknown', processed: 'maybe' })
-  })
-
-  it('waits for accepted calls as long as they may take, longer than any grace of its own', async ({ stage }) => {
-    const clock = new VirtualClock()
-    const raw = await stage.rawServer()
-    const client = stage.client(raw.address, { clock, timeoutMs: 120_000 })
-    const peer = await raw.greeted()
-    const call = client.call('echo', 1)
-    const { id } = await peer.nextOf(KIND.CALL)
-    await turn()
-    peer.write(goAway(id))
-    await until(() => client.info().connections.some(({ state }) => state === 'draining'))
-    clock.advance(60_000)
-    peer.write(answerFrame(id, 'after a minute'))
-    expect(await call).toBe('after a minute')
-  })
-})
-
 describe('client.close()', () => {
   it('lets open calls end, and refuses new ones at once', async ({ stage }) => {
-    const { address, held } = await holding(stage)
+    const { address, held } = await stage.holding()
     const client = stage.client(address)
     const open = client.call('hold', 1)
     await until(() => held.length === 1)
@@ -243,7 +150,7 @@ describe('client.close()', () => {
 
   it('cuts open calls after graceMs', async ({ stage }) => {
     const clock = new VirtualClock()
-    const { address, held } = await holding(stage)
+    const { address, held } = await stage.holding()
     const client = stage.client(address, { clock })
     const open = client.call('hold', 1)
     await until(() => held.length === 1)
@@ -265,7 +172,7 @@ describe('client.close()', () => {
     const peer = await raw.greeted()
     const call = client.call('echo', 1)
     const { id } = await peer.nextOf(KIND.CALL)
-    peer.write(goAway(id))
+    peer.write(goAwayFrame(id))
     await until(() => client.info().connections.some(({ state }) => state === 'draining'))
     const cut = expect(call).rejects.toMatchObject({ reason: 'closed', processed: 'maybe' })
     const closing = client.close({ graceMs: 100 })
