@@ -7,8 +7,7 @@ import type { SocketOptions } from '../socket/options.js'
 import { Admission } from './admission.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import type { Environment } from './environment.js'
-import type { Agreement, ServiceFingerprint } from './hello.js'
-import type { Receiver } from './inbound.js'
+import type { ServiceFingerprint } from './hello.js'
 
 /** Accepts connections on any number of addresses, as many as the limits allow. */
 export class Acceptor {
@@ -78,9 +77,14 @@ export class Acceptor {
       {
         onReady: (ready, agreement) => {
           handshakeOver(ready)
-          const receiver = this.#identify(ready, agreement)
-          if (receiver !== null) peerId = agreement.peerId
-          return receiver
+          const refusal = this.#admission.identify(agreement.peerId)
+          if (refusal !== null) {
+            ready.fail(refusal)
+            return null
+          }
+          // Counted from here on, also where the owner does not want it.
+          peerId = agreement.peerId
+          return this.#owner.onReady(ready, agreement)
         },
         onGone: (gone, error) => {
           handshakeOver(gone)
@@ -93,12 +97,5 @@ export class Acceptor {
       limits.handshakeMs,
     )
     this.#handshaking.add(connection)
-  }
-
-  #identify(connection: Connection, agreement: Agreement): Receiver | null {
-    const refusal = this.#admission.identify(agreement.peerId)
-    if (refusal === null) return this.#owner.onReady(connection, agreement)
-    connection.fail(refusal)
-    return null
   }
 }

@@ -1,11 +1,13 @@
+import { isIPv6 } from 'node:net'
 import { failure } from '../base/errors.js'
 
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
 
-const TCP = /^tcp:\/\/(?:\[([0-9a-fA-F:.%\w]+)\]|([\w.-]+)):(\d{1,5})$/
-const UNIX = /^unix:(\/.+)$/
+const TCP = /^tcp:\/\/(?:\[([^\]]+)\]|([\w.-]+)):(\d{1,5})$/
+/** The system ends a path at a zero byte, and would listen somewhere else. */
+const UNIX = /^unix:(\/[^\0]+)$/
 const MAX_PORT = 65_535
 /** `sun_path` of Linux, less the closing zero. Node cuts a longer path silently. */
 const MAX_UNIX_PATH_BYTES = 107
@@ -20,6 +22,7 @@ export function parseAddress(text: string): Address {
   }
   const tcp = TCP.exec(text)
   const host = tcp?.[1] ?? tcp?.[2]
+  if (tcp?.[1] !== undefined && !isIPv6(tcp[1])) throw malformed(text, 'only an IPv6 address stands in brackets')
   if (tcp === null || host === undefined) throw malformed(text, 'expected tcp://host:port or unix:/path')
   const port = Number(tcp[3])
   if (port > MAX_PORT) throw malformed(text, `the port is over ${MAX_PORT}`)

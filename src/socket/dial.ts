@@ -54,7 +54,12 @@ export function dial(address: Address, options: SocketOptions, signal: AbortSign
 }
 
 export function keepAlive(options: SocketOptions): { keepAlive: boolean; keepAliveInitialDelay: number } {
-  return { keepAlive: options.keepAliveMs > 0, keepAliveInitialDelay: options.keepAliveMs }
+  return { keepAlive: options.keepAliveMs > 0, keepAliveInitialDelay: keepAliveMs(options) }
+}
+
+/** The system takes whole seconds. Node rounds down, and 0 of them leaves the system's own time: two hours. */
+function keepAliveMs(options: SocketOptions): number {
+  return Math.ceil(options.keepAliveMs / 1000) * 1000
 }
 
 /** What is in force on a connected socket. */
@@ -71,7 +76,7 @@ export function channelFacts(
     remote: tcp ? endpoint(socket.remoteAddress, socket.remotePort) : formatAddress(address),
     remoteHost: tcp ? (socket.remoteAddress ?? '') : formatAddress(address),
     noDelay: tcp && options.noDelay,
-    keepAliveMs: tcp ? options.keepAliveMs : 0,
+    keepAliveMs: tcp ? keepAliveMs(options) : 0,
     ...tuneBuffers(socket, options),
     reusedReads,
   }

@@ -57,7 +57,13 @@ class BoundListener implements Listener {
   }
 
   close(): Promise<void> {
-    return new Promise((resolve) => this.#server.close(() => resolve()))
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve())
+      // A socket that could not be wrapped anew is still the server's, which waits for it. The address is free before.
+      this.#server.getConnections((_, count) => {
+        if (count > 0) resolve()
+      })
+    })
   }
 }
 

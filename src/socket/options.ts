@@ -6,7 +6,7 @@ const MAX_KERNEL_BUFFER_BYTES = 1 << 30
 export const socketRules = group({
   /** Small writes leave at once. Frames are batched already, so Nagle's algorithm would only add delay. */
   noDelay: flag(true),
-  /** Idle time before the first keepalive probe; 0 turns probes off. */
+  /** Idle time before the first keepalive probe, in force as whole seconds, rounded up; 0 turns probes off. */
   keepAliveMs: integer(30_000, 0, 7_200_000),
   /** SO_SNDBUF and SO_RCVBUF. Left out, the kernel tunes them by itself, which a fixed value switches off. */
   sendBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),

@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { failure, type TransportError } from '../../src/base/errors.js'
 import { group, type InputOf } from '../../src/base/options.js'
@@ -15,6 +13,7 @@ import type { Receiver } from '../../src/connection/inbound.js'
 import { connectionRules } from '../../src/connection/options.js'
 import { CountingClock } from '../fixtures/counting-clock.js'
 import { RawPeer, RawServer } from '../fixtures/raw-peer.js'
+import { openSilentPort } from '../fixtures/silent-port.js'
 import { turn, until } from '../fixtures/stage.js'
 
 const rules = group(connectionRules)
@@ -112,23 +111,11 @@ export class Ports {
     return peer
   }
 
-  /** An address that answers nothing at all: a process that never accepts, and has no room for more who wait. */
+  /** An address that answers nothing at all. */
   async silentAddress(): Promise<string> {
-    const program = fileURLToPath(new URL('../fixtures/never-accepts.mjs', import.meta.url))
-    const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const [said] = (await once(child.stdout, 'data')) as [Buffer]
-    const port = Number(said.toString())
-    // The system answers the first few by itself; who comes after them is not even refused.
-    const fillers = Array.from({ length: 8 }, () => new Socket().on('error', () => {}).connect(port, '127.0.0.1'))
-    this.#closers.push(async () => {
-      for (const filler of fillers) filler.destroy()
-      const exit = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exit
-    })
-    await until(() => fillers.some(({ connecting }) => !connecting))
-    expect(fillers.some(({ connecting }) => connecting)).toBe(true)
-    return `tcp://127.0.0.1:${port}`
+    const silent = await openSilentPort()
+    this.#closers.push(() => silent.close())
+    return silent.address
   }
 
   async close(): Promise<void> {

@@ -117,6 +117,7 @@ describe('one-way messages', () => {
     for (let n = 0; n < 1_000; n += 1) writing.oneWay(Buffer.from(String(n).padStart(4)))
     writing.clock.turn()
     expect(writing.frames.map(({ kind }) => kind)).toEqual(Array.from({ length: 10 }, () => KIND.BATCH))
+    expect(writing.frames.map(({ body }) => body.length)).toEqual(Array.from({ length: 10 }, () => 100 * 8))
     const texts = writing.frames.flatMap(({ body }) => {
       return Array.from({ length: body.length / 8 }, (_, index) => body.toString('latin1', index * 8, index * 8 + 8))
     })

@@ -34,6 +34,15 @@ describe.skipIf(!hasSs)('keepalive, as the system sees it', () => {
     }
   })
 
+  it.for([1, 999, 1_000, 1_500])('begins after whole seconds, rounded up: %i ms', async (keepAliveMs, { sockets }) => {
+    const { near, far } = await sockets.pair('tcp', { keepAliveMs })
+    for (const { channel } of [near, far]) {
+      expect(channel.facts.keepAliveMs).toBe(keepAliveMs > 1_000 ? 2_000 : 1_000)
+      // Seconds are left, and not the two hours that the system has for who asks for nothing.
+      expect(seen(channel.facts.local, channel.facts.remote)).toMatch(/timer:\(keepalive,[\d.]+(ms|sec),/)
+    }
+  })
+
   it('is off with 0', async ({ sockets }) => {
     const { near, far } = await sockets.pair('tcp', { keepAliveMs: 0 })
     for (const { channel } of [near, far]) {

@@ -69,8 +69,12 @@ export class Sockets {
   /** Both ends of a socket. */
   async pair(address: string, near: Partial<SocketOptions> = {}, far: Partial<SocketOptions> = {}): Promise<Pair> {
     const { listener, accepted } = await this.listen(address, far)
-    const channel = await dial(listener.address, socketOptions(near), PATIENT)
-    const dialled = this.end(channel)
+    return this.dialled(listener, accepted, near)
+  }
+
+  /** Dials a listener of ours that nobody has dialled before. */
+  async dialled(listener: Listener, accepted: readonly End[], near: Partial<SocketOptions> = {}): Promise<Pair> {
+    const dialled = this.end(await dial(listener.address, socketOptions(near), PATIENT))
     await until(() => accepted.length === 1)
     return { near: dialled, far: accepted[0] as End }
   }
