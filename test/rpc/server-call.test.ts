@@ -83,7 +83,9 @@ describe('the signal of a call', () => {
   it('fires when the deadline passes, by the clock of the server', async ({ stage }) => {
     const clock = new VirtualClock()
     const { calls, address } = await holding(stage, clock)
-    const call = stage.client(address).call('hold', null, { timeoutMs: 60_000 })
+    const client = stage.client(address)
+    await client.connect()
+    const call = client.call('hold', null, { timeoutMs: 60_000 })
     await until(() => calls.length === 1)
     await turn()
     clock.advance(59_990)
