@@ -117,6 +117,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
       this.#ending = error
       return
     }
+    if (this.writes.encoding) {
+      // Of a getter or toJSON that closes something: the open frame comes first.
+      this.#environment.turns.whenEnds(() => this.end(error))
+      return
+    }
     this.#close(error)
     this.#channel.end()
   }
@@ -300,8 +305,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     }
     const error = remoteError(statusFromNumber(status === 0 ? STATUS.UNAVAILABLE.number : status), fault)
     if (this.#receiver === null || status !== 0) {
-      // The peer has ended the connection for cause; what is open has no answer to wait for.
-      this.end(error)
+      // The peer has ended the connection for cause, and reads no more: what waits for the socket is not sent.
+      this.#close(error, false)
+      this.#channel.end()
       return false
     }
     this.#advance('leave')
@@ -345,7 +351,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     }
   }
 
-  /** Everything but the channel ends here, in this turn. Without a channel nothing more is handed over. */
+  /** Everything but the channel ends here, in this turn. Without `flush` nothing more is handed over. */
   #close(error: TransportError, flush = true): void {
     this.#error = error
     this.#advance('end')

@@ -51,7 +51,8 @@ const HELLO_BODY_BYTES = 4_000
 export class Handshake {
   readonly #environment: Environment
   #head = Buffer.alloc(0)
-  #bodies: Buffer[] = []
+  /** The bodies so far, one behind the other: many small frames must cost no more than few large ones. */
+  #gathered = Buffer.alloc(0)
   #bytes = 0
   #greeted = false
 
@@ -79,15 +80,17 @@ export class Handshake {
 
   /** Takes one HELLO body. Returns the agreement when `more` says that it was the last. Throws what is wrong. */
   take(body: Buffer, more: boolean): Agreement | null {
-    this.#bytes += body.length
-    if (this.#bytes > this.#environment.limits.maxHelloBytes) {
-      throw failure('hello-too-large', `the HELLO of the peer is over ${this.#environment.limits.maxHelloBytes} bytes`)
+    const { maxHelloBytes } = this.#environment.limits
+    const end = this.#bytes + body.length
+    if (end > maxHelloBytes) throw failure('hello-too-large', `the HELLO of the peer is over ${maxHelloBytes} bytes`)
+    if (end > this.#gathered.length) {
+      const grown = Buffer.alloc(Math.min(maxHelloBytes, Math.max(end, this.#gathered.length * 2)))
+      this.#gathered.copy(grown)
+      this.#gathered = grown
     }
-    this.#bodies.push(Buffer.from(body))
-    if (more) return null
-    const hello = decodeHello(Buffer.concat(this.#bodies))
-    this.#bodies = []
-    return agree(this.#environment, hello)
+    body.copy(this.#gathered, this.#bytes)
+    this.#bytes = end
+    return more ? null : agree(this.#environment, decodeHello(this.#gathered.subarray(0, end)))
   }
 }
 

@@ -8,7 +8,16 @@ import { inflateBlock } from '../compression/lz4.js'
 import type { ByteChannel } from '../socket/channel.js'
 import { messageEnd } from '../wire/batch.js'
 import { decodeFault } from '../wire/fault.js'
-import { CALL_PREFIX_BYTES, FLAG, KIND, LEAST_LENGTH, MESSAGE_PREFIX_BYTES, readU16, readU32 } from '../wire/frame.js'
+import {
+  CALL_PREFIX_BYTES,
+  FLAG,
+  KIND,
+  LEAST_LENGTH,
+  MESSAGE_PREFIX_BYTES,
+  OPTIONAL_KINDS_FROM,
+  readU16,
+  readU32,
+} from '../wire/frame.js'
 import { FrameReader, type FrameSink } from '../wire/frame-reader.js'
 import type { Environment } from './environment.js'
 import { FrameWatch } from './frame-watch.js'
@@ -146,17 +155,20 @@ export class ReadLoop implements FrameSink {
           receiver.onAnswer(this.#message)
           return this.#mayGoOn()
         case KIND.ONE_WAY:
+          if (id !== 0) return this.#ackNotAgreed()
           if (!this.#fill(flags, aux, id, bytes, start, end, owned)) return false
           receiver.onOneWay(this.#message)
           return this.#mayGoOn()
         case KIND.BATCH:
-          if (!this.#fill(flags, aux, id, bytes, start, end, false)) return false
-          return this.#deliverBatch(receiver, this.#message.bytes, this.#message.start, this.#message.end)
+          if (id !== 0) return this.#ackNotAgreed()
+          if (!this.#fill(flags, aux, id, bytes, start, end, owned)) return false
+          return this.#onBatch(receiver, this.#message)
         case KIND.ERROR:
           return this.#onError(receiver, aux, id, bytes, start, end)
       }
     }
-    if ((flags & FLAG.COMPRESSED) !== 0) {
+    // What the bits of an optional kind mean is for those to say who know it.
+    if ((flags & FLAG.COMPRESSED) !== 0 && kind < OPTIONAL_KINDS_FROM) {
       return this.#broken(failure('compression-forbidden', `a frame of kind ${kind} is compressed`))
     }
     return this.#owner.onControl(kind, flags, aux, id, bytes, start, end) && this.#mayGoOn()
@@ -177,7 +189,7 @@ export class ReadLoop implements FrameSink {
     const batch = this.#restOfBatch
     if (batch !== null && this.#receiver !== null) {
       this.#restOfBatch = null
-      if (!this.#deliverBatch(this.#receiver, batch, 0, batch.length)) return
+      if (!this.#deliverBatch(this.#receiver, batch, 0, batch.length, true)) return
     }
     const chunk = this.#restOfChunk
     if (chunk === null) return
@@ -208,7 +220,14 @@ export class ReadLoop implements FrameSink {
     return this.#pauses === 0 && !this.#closed
   }
 
-  #deliverBatch(receiver: Receiver, bytes: Buffer, from: number, to: number): boolean {
+  #onBatch(receiver: Receiver, { bytes, start, end, owned }: InboundMessage): boolean {
+    // Its messages are what a turn is measured by: without any it would cost nothing.
+    if (start === end) return this.#broken(failure('frame-malformed', 'a batch without a message'))
+    return this.#deliverBatch(receiver, bytes, start, end, owned)
+  }
+
+  /** `owned`: the bytes may be kept as they are while others get their turn. */
+  #deliverBatch(receiver: Receiver, bytes: Buffer, from: number, to: number, owned: boolean): boolean {
     const message = this.#message
     // A view of one message would keep the whole batch alive.
     message.owned = false
@@ -222,7 +241,10 @@ export class ReadLoop implements FrameSink {
       receiver.onOneWay(message)
       at = end
       if (!this.#mayGoOn()) {
-        if (at < to && !this.#closed) this.#restOfBatch = Buffer.from(bytes.subarray(at, to))
+        if (at < to && !this.#closed) {
+          const rest = bytes.subarray(at, to)
+          this.#restOfBatch = owned ? rest : Buffer.from(rest)
+        }
         return false
       }
     }
@@ -307,6 +329,10 @@ export class ReadLoop implements FrameSink {
       wheel.arm(this.#throttle, debtMs)
     }
     return true
+  }
+
+  #ackNotAgreed(): false {
+    return this.#broken(failure('frame-malformed', 'a message id, which asks for an ACK that was not agreed'))
   }
 
   #broken(error: TransportError): false {

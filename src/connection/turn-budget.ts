@@ -10,7 +10,8 @@ export class TurnBudget {
   readonly #maxMessages: number
   readonly #maxMs: number
   #left = 0
-  #endsAt = 0
+  #untilLook = MESSAGES_PER_LOOK
+  #endsAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, maxMessages: number, maxMs: number) {
     this.#clock = clock
@@ -18,15 +19,31 @@ export class TurnBudget {
     this.#maxMs = maxMs
   }
 
+  /**
+   * More bytes came. The time goes on where it has not passed: in one turn a socket is read up to 32 times, and nobody
+   * else is heard in between.
+   */
   begin(): void {
     this.#left = this.#maxMessages
-    this.#endsAt = this.#clock.now() + this.#maxMs
+    const now = this.#clock.now()
+    if (now < this.#endsAt) return
+    this.#endsAt = now + this.#maxMs
+    this.#untilLook = MESSAGES_PER_LOOK
   }
 
   /** Accounts for one message. Returns false when the turn is over. */
   spend(): boolean {
     this.#left -= 1
-    if (this.#left <= 0) return false
-    return this.#left % MESSAGES_PER_LOOK !== 0 || this.#clock.now() < this.#endsAt
+    this.#untilLook -= 1
+    if (this.#left > 0 && this.#untilLook > 0) return true
+    return this.#look()
+  }
+
+  #look(): boolean {
+    this.#untilLook = MESSAGES_PER_LOOK
+    if (this.#left > 0 && this.#clock.now() < this.#endsAt) return true
+    // What follows comes in another turn, with all of its time.
+    this.#endsAt = Number.NEGATIVE_INFINITY
+    return false
   }
 }

@@ -24,6 +24,7 @@ import {
   writeU32,
 } from '../wire/frame.js'
 import type { Environment } from './environment.js'
+import { WriteWatch } from './write-watch.js'
 
 /** No open batch. */
 const CLOSED = -1
@@ -68,7 +69,7 @@ export class WriteLoop {
   readonly #policy: CompressionPolicy | null
   readonly #endOfTurn: (now: number) => void
   readonly #delay: WheelTimer | null
-  readonly #stall: WheelTimer
+  readonly #watch: WriteWatch
   #compressing = false
   #scheduled = false
   #blockedSince = 0
@@ -101,7 +102,7 @@ export class WriteLoop {
     }
     this.#delay =
       environment.batch.maxDelayMs > 0 ? new WheelTimer(() => this.#endOfTurn(environment.clock.now())) : null
-    this.#stall = new WheelTimer(() => this.#owner.onStalled())
+    this.#watch = new WriteWatch(channel, environment, () => owner.onStalled())
   }
 
   /** Bytes that are ours still: not yet given to the socket, or given and not taken. */
@@ -195,6 +196,7 @@ export class WriteLoop {
     } else {
       this.out.truncate(this.out.recordStart + this.#messageOffset - this.#lengthBytes())
     }
+    if (this.#closed) this.out.clear()
   }
 
   /** Opens a one-way message; it joins the open batch where method, codec and lane are the same, without metadata. */
@@ -241,8 +243,11 @@ export class WriteLoop {
 
   /** Gives what is ready to the socket, unless it is full. */
   flush(): void {
+    // Of a getter or toJSON that ends the connection: half a frame is nothing to send.
+    if (this.#encoding) return
     if (this.#batchKey !== CLOSED) this.#closeBatch()
-    if (this.#blocked || this.#closed) return
+    if (this.#closed) this.out.clear()
+    if (this.#blocked) return
     const { out } = this
     let segment = out.take()
     if (segment === undefined) return
@@ -272,8 +277,7 @@ export class WriteLoop {
     const segment = this.#open.shift()
     if (segment !== undefined) this.out.written(segment)
     if (this.#closed || failed) return
-    // Progress: the peer took something.
-    if (this.#blocked) this.#environment.wheel.arm(this.#stall, this.#environment.limits.writeStallMs)
+    if (this.#blocked) this.#watch.start()
     if (this.#blocked && this.#open.length === 0) this.#unblock()
     if (this.#open.length > 0 || this.out.pendingBytes > 0) return
     this.out.rest()
@@ -284,11 +288,12 @@ export class WriteLoop {
   close(): void {
     this.#closed = true
     this.#batchKey = CLOSED
-    this.#environment.wheel.disarm(this.#stall)
+    this.#watch.stop()
     if (this.#delay !== null) this.#environment.wheel.disarm(this.#delay)
     this.#environment.counters.bytesCopiedOut += this.out.copiedBytes
     this.out.copiedBytes = 0
-    this.out.clear()
+    // Who encodes just now writes to the open frame: it is cleared away at its end.
+    if (!this.#encoding) this.out.clear()
   }
 
   /** The channel is gone: writes that it still held are done with. */
@@ -308,6 +313,7 @@ export class WriteLoop {
   }
 
   #schedule(): void {
+    if (this.#closed) this.out.clear()
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
     if (this.#delay !== null) this.#environment.wheel.arm(this.#delay, this.#environment.batch.maxDelayMs)
@@ -322,19 +328,17 @@ export class WriteLoop {
   }
 
   #block(): void {
-    const { clock, wheel, limits } = this.#environment
     this.#blocked = true
-    this.#blockedSince = clock.now()
+    this.#blockedSince = this.#environment.clock.now()
     this.#blockedBytes = this.#channel.unsentBytes
     this.#policy?.stalled(this.#blockedSince)
-    wheel.arm(this.#stall, limits.writeStallMs)
+    this.#watch.start()
   }
 
   #unblock(): void {
-    const { clock, wheel } = this.#environment
     this.#blocked = false
-    wheel.disarm(this.#stall)
-    this.#policy?.drained(this.#blockedBytes, clock.now() - this.#blockedSince)
+    this.#watch.stop()
+    this.#policy?.drained(this.#blockedBytes, this.#environment.clock.now() - this.#blockedSince)
     this.flush()
   }
 
@@ -351,7 +355,7 @@ export class WriteLoop {
   /** A large message does not join a batch: what is open before it is closed, and it travels alone, by reference. */
   #endLargeOneWay(reference: Uint8Array): void {
     const { out } = this
-    if (this.#batchCount > 0) {
+    if (this.#batchCount > 0 && !this.#closed) {
       const key = this.#batchKey
       // What the codec wrote in front of the bytes that it left where they are.
       const head = Buffer.from(out.bytes.subarray(out.recordStart + this.#messageOffset, out.position))

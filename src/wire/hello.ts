@@ -58,7 +58,7 @@ export function encodeHello(hello: HelloFields, maxBodyBytes: number): Buffer[] 
 /** Reads the joined bodies of all HELLO frames. Throws `hello-malformed` or a limit of ours. */
 export function decodeHello(body: Buffer): HelloFields {
   const single = new Map<number, Buffer>()
-  const services: ServiceFingerprint[] = []
+  const services = new Map<string, ServiceFingerprint>()
   let at = 0
   while (at < body.length) {
     if (body.length - at < FIELD_HEAD_BYTES) throw malformed('a field is cut short')
@@ -67,8 +67,11 @@ export function decodeHello(body: Buffer): HelloFields {
     if (end > body.length) throw malformed(`field ${type} is cut short`)
     const value = body.subarray(at + FIELD_HEAD_BYTES, end)
     at = end
-    if (type === FIELD.SERVICE) services.push(readService(value))
-    else if (type >= FIELD.PEER_ID && type <= FIELD.LIMITS) {
+    if (type === FIELD.SERVICE) {
+      const service = readService(value)
+      if (services.has(service.name)) throw malformed('a service comes twice')
+      services.set(service.name, service)
+    } else if (type >= FIELD.PEER_ID && type <= FIELD.LIMITS) {
       if (single.has(type)) throw malformed(`field ${type} comes twice`)
       single.set(type, value)
     } else if (type < OPTIONAL_FIELDS_FROM) throw malformed(`field ${type} does not exist`)
@@ -86,7 +89,7 @@ export function decodeHello(body: Buffer): HelloFields {
     maxMessageBytes: limits.readUInt32LE(4),
     maxOpenCalls: limits.readUInt32LE(8),
     maxMethods: limits.readUInt32LE(12),
-    services,
+    services: [...services.values()],
   }
   if (hello.maxFrameBytes < LEAST_FRAME_LIMIT || hello.maxMessageBytes < LEAST_FRAME_LIMIT) {
     throw malformed(`it accepts frames of ${hello.maxFrameBytes} bytes, less than the least ${LEAST_FRAME_LIMIT}`)

@@ -62,6 +62,8 @@ describe('one turn', () => {
 
   it('ends after 4 ms of delivering, looked at every 16 messages', () => {
     const talk = ready()
+    // The turn of the HELLO is over.
+    talk.clock.stall(5)
     const all = numbers(200)
     talk.onMessage = () => talk.clock.stall(0.0625)
     talk.channel.say(Buffer.concat(all.map(oneWay)))
