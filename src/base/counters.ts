@@ -18,6 +18,8 @@ export class Counters {
   oneWaySent = 0
   oneWayReceived = 0
   oneWayDropped = 0
+  /** Refused to their sender: it was told, and keeps them. */
+  oneWayRefused = 0
   framesSent = 0
   framesReceived = 0
   writes = 0

@@ -5,3 +5,8 @@ import { FLAG } from '../wire/frame.js'
 export function flagsOf(codec: number, lane: number, metadata: boolean): number {
   return codec | (lane << FLAG.LANE_SHIFT) | (metadata ? FLAG.METADATA : 0)
 }
+
+/** The lane that the flags of a frame name. */
+export function laneOfFlags(flags: number): number {
+  return (flags & FLAG.LANE_MASK) >> FLAG.LANE_SHIFT
+}

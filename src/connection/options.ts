@@ -1,4 +1,5 @@
 import { group, integer, type OutputOf, oneOf } from '../base/options.js'
+import { OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
 import { socketRules } from '../socket/options.js'
 import { limitRules } from './limits.js'
 
@@ -12,6 +13,14 @@ const batchRules = group({
   maxDelayMs: integer(0, 0, 1_000),
 })
 
+/** One-way messages that wait for the peer, on each connection and in each lane. */
+const mailboxRules = group({
+  maxMessages: integer(4_096, 1, 10_000_000),
+  maxBytes: integer(4 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
+  /** What happens to a message that finds the mailbox full; see `Overflow`. */
+  overflow: oneOf<Overflow>('wait', OVERFLOWS),
+})
+
 const compressionRules = group({
   algorithm: oneOf('lz4', ['lz4', 'none']),
   /** A frame body of this many bytes goes as it is; one more and it is compressed. */
@@ -21,12 +30,14 @@ const compressionRules = group({
 })
 
 export type BatchOptions = OutputOf<typeof batchRules>
+export type MailboxOptions = OutputOf<typeof mailboxRules>
 export type CompressionOptions = OutputOf<typeof compressionRules>
 
 /** Everything that a user can say about connections, by the names of the groups. */
 export const connectionRules = {
   socket: socketRules,
   batch: batchRules,
+  mailbox: mailboxRules,
   compression: compressionRules,
   limits: limitRules,
 } as const

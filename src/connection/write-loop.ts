@@ -1,33 +1,20 @@
 // Hot path: runs for every message sent. No allocation per message; one segment and one write per flush.
-// Long: framing, batching and flushing of one connection share the open frame; a seam between them would be crossed per
-// message.
-import { failure } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { compressBlock } from '../compression/lz4.js'
 import type { CompressionPolicy } from '../compression/policy.js'
-import { ByteWriter, REFERENCE_FROM_BYTES, type Segment } from '../memory/byte-writer.js'
+import { LANE_COUNT } from '../mailbox/lane.js'
+import type { Segment } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import type { ByteChannel } from '../socket/channel.js'
-import { turnIntoBatch } from '../wire/batch.js'
-import {
-  abandonFrame,
-  beginFrame,
-  endFrame,
-  FLAG,
-  HEADER_BYTES,
-  KIND,
-  LENGTH_BYTES,
-  MESSAGE_PREFIX_BYTES,
-  markCompressed,
-  openFrameBytes,
-  putU32,
-  writeU32,
-} from '../wire/frame.js'
+import { endFrame } from '../wire/frame.js'
+import { SendCredit } from './credit.js'
 import type { Environment } from './environment.js'
+import { FrameWriter } from './frame-writer.js'
+import type { HeldFrame } from './held-frame.js'
+import { OneWayLane } from './one-way-lane.js'
+import { Outbox } from './outbox.js'
+import type { Sender, Writes } from './sender.js'
 import { WriteWatch } from './write-watch.js'
 
-/** No open batch. */
-const CLOSED = -1
 /**
  * A write within the turn as soon as this much is ready, so that the peer starts while we still encode. Measured with
  * 32-byte messages: 8 KiB beats 4 and 16. Larger messages want about 32 of them in a write, up to `batch.maxBytes`.
@@ -47,14 +34,10 @@ export interface WriteLoopOwner {
 
 /**
  * Frames go out here. What one turn sends leaves in few large writes: each as soon as it is worth a write, the last
- * when the turn ends. While the socket is full, frames gather here and nothing is handed over.
+ * when the turn ends. While the socket is full, whoever has something to send waits in the outbox, by lane; frames of
+ * the connection itself gather in front of them.
  */
-export class WriteLoop {
-  readonly out: ByteWriter
-  /** The largest frame `length` the peer accepts. */
-  maxFrameBytes: number
-  /** The largest payload the peer accepts, before compression. */
-  maxMessageBytes = Number.POSITIVE_INFINITY
+export class WriteLoop extends FrameWriter implements Writes {
   /**
    * A write within the turn as soon as this many messages are ready. Whoever knows how many calls are under way sets
    * it to a part of them: written all at once, both sides would take turns waiting for each other.
@@ -62,40 +45,31 @@ export class WriteLoop {
   flushMessages = Number.POSITIVE_INFINITY
   /** Bytes given to the socket since the beginning. */
   handedBytes = 0
+  /** Frames written since the beginning. */
+  frames = 0
+  protected holding = false
   readonly #channel: ByteChannel
   readonly #owner: WriteLoopOwner
-  readonly #environment: Environment
   readonly #open = new Ring<Segment>()
-  readonly #policy: CompressionPolicy | null
   readonly #endOfTurn: (now: number) => void
   readonly #delay: WheelTimer | null
   readonly #watch: WriteWatch
-  #compressing = false
+  readonly #outbox = new Outbox()
+  /** One-way messages by lane, made when a lane is first used. */
+  #oneWays: (OneWayLane | undefined)[] | null = null
+  /** What the peer grants each lane at first; 0 where it grants nothing and asks for nothing. */
+  #laneCredit = 0
   #scheduled = false
+  #pumping = false
   #blockedSince = 0
   #blockedBytes = 0
   #controlFrames = 0
-  #blocked = false
-  #closed = false
-  #flushBytes: number
   #messages = 0
-  /** Where the payload of the open frame begins, counted from the frame's start. */
-  #payloadOffset = 0
-  #batchKey = CLOSED
-  #batchCount = 0
-  /** The open batch has its form already: a second message was begun, and may have been taken back. */
-  #isBatch = false
-  #encoding = false
-  #messageOffset = 0
 
   constructor(channel: ByteChannel, owner: WriteLoopOwner, environment: Environment, policy: CompressionPolicy | null) {
+    super(environment, policy, Math.min(LEAST_FLUSH_BYTES, environment.batch.maxBytes))
     this.#channel = channel
     this.#owner = owner
-    this.#environment = environment
-    this.#policy = policy
-    this.out = new ByteWriter(environment.chunks)
-    this.maxFrameBytes = environment.limits.maxHelloFrameBytes
-    this.#flushBytes = Math.min(LEAST_FLUSH_BYTES, environment.batch.maxBytes)
     this.#endOfTurn = () => {
       this.#scheduled = false
       this.flush()
@@ -107,147 +81,81 @@ export class WriteLoop {
 
   /** Bytes that are ours still: not yet given to the socket, or given and not taken. */
   get queuedBytes(): number {
-    return this.out.pendingBytes + this.#channel.unsentBytes
+    let bytes = this.out.pendingBytes + this.#channel.unsentBytes + this.#outbox.bytes
+    if (this.#oneWays !== null) for (const lane of this.#oneWays) bytes += lane?.mailbox.bytes ?? 0
+    return bytes
   }
 
-  /** The stream position behind the last closed frame. Once `handedBytes` has reached it, the peer may have the frame. */
   get endPosition(): number {
     return this.handedBytes + this.out.pendingBytes
   }
 
-  /** The socket is full: what is sent now gathers here. */
+  /** The socket is full: what is sent now waits by lane. */
   get blocked(): boolean {
-    return this.#blocked
+    return this.holding
   }
 
-  /** A message is open: between its begin and its end nothing else can be sent. */
-  get encoding(): boolean {
-    return this.#encoding
+  /** Nothing waits to be sent. */
+  get idle(): boolean {
+    return !this.holding && this.#outbox.empty && (this.#oneWays?.every((lane) => lane?.mailbox.length === 0) ?? true)
   }
 
-  /** Both sides have agreed on compression. */
-  startCompressing(): void {
-    this.#compressing = this.#policy !== null
+  /** The peer holds one-way messages back by credit, and begins with this much a lane. */
+  startCredit(bytes: number): void {
+    this.#laneCredit = bytes
   }
 
-  /** Opens a frame with a payload. Encode into `out`, then `endMessage`; or `abandon`. */
-  beginMessage(kind: number, flags: number, aux: number, id: number): void {
-    if (this.#batchKey !== CLOSED) this.#closeBatch()
-    this.#encoding = true
-    beginFrame(this.out, kind, flags, aux, id)
-    this.#payloadOffset = HEADER_BYTES
+  /** The one-way messages of a lane. */
+  oneWay(lane: number): OneWayLane {
+    return this.#oneWays?.[lane] ?? this.#makeOneWay(lane)
   }
 
-  /** The same for a CALL, whose deadline comes first. */
-  beginCall(flags: number, method: number, id: number, timeoutMs: number): void {
-    this.beginMessage(KIND.CALL, flags, method, id)
-    putU32(this.out, timeoutMs)
-    this.#payloadOffset = HEADER_BYTES + 4
+  /** Queues the one-way message that was just encoded with `beginMessage`, instead of ending it. */
+  holdOneWay(flags: number, method: number, lane: OneWayLane): void {
+    const body = this.takeBody()
+    lane.put({ flags, method, body, bytes: body.bytes }, this)
   }
 
-  /** The same for an ANSWER. */
-  beginAnswer(flags: number, id: number): void {
-    this.beginMessage(KIND.ANSWER, flags, 0, id)
+  /** Somebody waits for the socket, or sends at once while it has room. */
+  enqueue(sender: Sender): void {
+    this.#outbox.add(sender)
+    this.#pump()
   }
 
-  /** Adds a metadata block in front of the payload of the open frame, whose flags say so. */
-  putMetadata(block: Uint8Array): void {
-    this.out.copy(block, 0, block.length)
-    this.#payloadOffset += block.length
+  /** Of a held frame that wrote itself. */
+  heldFrameEnded(): void {
+    this.ended()
   }
 
-  /** Closes the open frame. Throws `message-too-large`, and the frame is gone as if never begun. */
-  endMessage(): void {
-    const { out } = this
-    this.#encoding = false
-    const payloadBytes = openFrameBytes(out) - this.#payloadOffset
-    if (payloadBytes > this.maxMessageBytes) throw this.#tooLarge('message', payloadBytes, this.maxMessageBytes)
-    if (this.#compressing && payloadBytes > this.#environment.compression.thresholdBytes) this.#compress(payloadBytes)
-    const length = openFrameBytes(out) - LENGTH_BYTES
-    if (length > this.maxFrameBytes) throw this.#tooLarge('frame', length, this.maxFrameBytes)
-    endFrame(out)
-    this.#ended()
+  /** Closes the open batch. */
+  endBatch(): void {
+    if (this.batchOpen) this.closeBatch()
   }
 
   /** A whole frame without payload rules: control frames. Says nothing on a closed connection. */
   control(kind: number, flags: number, aux: number, id: number, body?: Uint8Array): void {
-    if (this.#closed) return
-    if (this.#encoding) {
+    if (this.closed) return
+    if (this.encoding) {
       // Of a getter or toJSON that cancels or closes something: the open frame comes first.
-      this.#environment.turns.whenEnds(() => this.control(kind, flags, aux, id, body))
+      this.environment.turns.whenEnds(() => this.control(kind, flags, aux, id, body))
       return
     }
-    this.beginMessage(kind, flags, aux, id)
-    this.#encoding = false
+    this.beginControl(kind, flags, aux, id)
     if (body !== undefined) this.out.copy(body, 0, body.length)
     endFrame(this.out)
-    this.#ended()
+    this.ended()
     this.#controlFrames += 1
-    if (this.#blocked && this.#controlFrames > this.#environment.limits.maxQueuedControlFrames)
+    if (this.holding && this.#controlFrames > this.environment.limits.maxQueuedControlFrames)
       this.#owner.onControlFlood()
-  }
-
-  /** Takes the open frame, or the open message of a batch, back. */
-  abandon(): void {
-    this.#encoding = false
-    if (this.#batchKey === CLOSED || this.#batchCount === 0) {
-      this.#batchKey = CLOSED
-      abandonFrame(this.out)
-    } else {
-      this.out.truncate(this.out.recordStart + this.#messageOffset - this.#lengthBytes())
-    }
-    if (this.#closed) this.out.clear()
-  }
-
-  /** Opens a one-way message; it joins the open batch where method, codec and lane are the same, without metadata. */
-  beginOneWay(flags: number, method: number): void {
-    const { out } = this
-    const key = (flags << 16) | method
-    if (key !== this.#batchKey || (flags & FLAG.METADATA) !== 0) {
-      this.beginMessage(KIND.ONE_WAY, flags, method, 0)
-      this.#batchKey = key
-      this.#batchCount = 0
-      this.#isBatch = false
-    } else {
-      this.#encoding = true
-      if (!this.#isBatch) {
-        turnIntoBatch(out, HEADER_BYTES)
-        this.#isBatch = true
-      }
-      out.ensure(MESSAGE_PREFIX_BYTES)
-      out.position += MESSAGE_PREFIX_BYTES
-    }
-    this.#messageOffset = out.position - out.recordStart
-  }
-
-  /** Closes the open one-way message. Throws `message-too-large`, and the message is gone. */
-  endOneWay(): void {
-    const { out } = this
-    this.#encoding = false
-    if (out.reference !== null) {
-      this.#endLargeOneWay(out.reference)
-      return
-    }
-    if (this.#batchCount > 0) {
-      const start = out.recordStart + this.#messageOffset
-      writeU32(out.bytes, start - MESSAGE_PREFIX_BYTES, out.position - start)
-    }
-    this.#batchCount += 1
-    const size = openFrameBytes(out)
-    // One more inline message must always fit the peer's limits.
-    const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
-    const room = Math.min(this.#flushBytes, most - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
-    if (size >= room || this.#batchCount >= this.#environment.batch.maxMessages) this.#closeBatch()
-    else this.#schedule()
   }
 
   /** Gives what is ready to the socket, unless it is full. */
   flush(): void {
     // Of a getter or toJSON that ends the connection: half a frame is nothing to send.
-    if (this.#encoding) return
-    if (this.#batchKey !== CLOSED) this.#closeBatch()
-    if (this.#closed) this.out.clear()
-    if (this.#blocked) return
+    if (this.encoding) return
+    if (this.batchOpen) this.closeBatch()
+    if (this.closed) this.out.clear()
+    if (this.holding) return
     const { out } = this
     let segment = out.take()
     if (segment === undefined) return
@@ -265,35 +173,37 @@ export class WriteLoop {
     if (corked) this.#channel.uncork()
     this.#controlFrames = 0
     this.handedBytes += handed
-    const { counters } = this.#environment
+    const { counters } = this.environment
     counters.writes += 1
     counters.bytesSent += handed
     if (this.#channel.unsentBytes > 0) this.#block()
-    else this.#policy?.handedOver(handed, this.#environment.clock.now())
+    else this.policy?.handedOver(handed, this.environment.clock.now())
   }
 
   /** The oldest open write is done with. A failed one makes no room: what waits was never handed over. */
   onWritten(failed: boolean): void {
     const segment = this.#open.shift()
     if (segment !== undefined) this.out.written(segment)
-    if (this.#closed || failed) return
-    if (this.#blocked) this.#watch.start()
-    if (this.#blocked && this.#open.length === 0) this.#unblock()
-    if (this.#open.length > 0 || this.out.pendingBytes > 0) return
+    if (this.closed || failed) return
+    if (this.holding) this.#watch.start()
+    if (this.holding && this.#open.length === 0) this.#unblock()
+    if (this.#open.length > 0 || this.out.pendingBytes > 0 || !this.#outbox.empty) return
     this.out.rest()
     this.#owner.onDrained()
   }
 
   /** Nothing more is sent. Open writes still come back through `onWritten`. */
   close(): void {
-    this.#closed = true
-    this.#batchKey = CLOSED
+    this.closed = true
+    this.closeFrames()
     this.#watch.stop()
-    if (this.#delay !== null) this.#environment.wheel.disarm(this.#delay)
-    this.#environment.counters.bytesCopiedOut += this.out.copiedBytes
+    if (this.#delay !== null) this.environment.wheel.disarm(this.#delay)
+    this.environment.counters.bytesCopiedOut += this.out.copiedBytes
     this.out.copiedBytes = 0
+    this.#outbox.clear()
+    if (this.#oneWays !== null) for (const lane of this.#oneWays) lane?.close()
     // Who encodes just now writes to the open frame: it is cleared away at its end.
-    if (!this.#encoding) this.out.clear()
+    if (!this.encoding) this.out.clear()
   }
 
   /** The channel is gone: writes that it still held are done with. */
@@ -302,99 +212,79 @@ export class WriteLoop {
       this.out.written(segment)
   }
 
-  #ended(): void {
-    const { counters, batch } = this.#environment
+  protected ended(): void {
+    const { counters, batch } = this.environment
     counters.framesSent += 1
+    this.frames += 1
     this.#messages += 1
     const { pendingBytes } = this.out
-    if (pendingBytes >= this.#flushBytes || this.#messages >= this.flushMessages || this.#messages >= batch.maxMessages)
+    if (pendingBytes >= this.batchBytes || this.#messages >= this.flushMessages || this.#messages >= batch.maxMessages)
       this.flush()
-    else this.#schedule()
+    else this.schedule()
   }
 
-  #schedule(): void {
-    if (this.#closed) this.out.clear()
-    if (this.#scheduled || this.#closed) return
+  protected schedule(): void {
+    if (this.closed) this.out.clear()
+    if (this.#scheduled || this.closed) return
     this.#scheduled = true
-    if (this.#delay !== null) this.#environment.wheel.arm(this.#delay, this.#environment.batch.maxDelayMs)
-    else this.#environment.turns.whenEnds(this.#endOfTurn)
+    if (this.#delay !== null) this.environment.wheel.arm(this.#delay, this.environment.batch.maxDelayMs)
+    else this.environment.turns.whenEnds(this.#endOfTurn)
+  }
+
+  protected hold(frame: HeldFrame): void {
+    if (!this.closed) this.enqueue(frame)
+  }
+
+  protected charge(lane: number, bodyBytes: number): void {
+    this.#oneWays?.[lane]?.charge(bodyBytes)
+  }
+
+  #makeOneWay(lane: number): OneWayLane {
+    const { mailbox, counters } = this.environment
+    const credit = this.#laneCredit > 0 ? new SendCredit(this.#laneCredit) : null
+    const made = new OneWayLane(lane, mailbox, credit, counters)
+    this.#oneWays ??= new Array<OneWayLane | undefined>(LANE_COUNT).fill(undefined)
+    this.#oneWays[lane] = made
+    return made
+  }
+
+  /** Gives turns to who waits, as long as the socket takes it. */
+  #pump(): void {
+    if (this.encoding) {
+      // Of a getter or toJSON that sends something: the open frame comes first.
+      this.environment.turns.whenEnds(() => this.#pump())
+      return
+    }
+    if (this.holding || this.closed || this.#pumping) return
+    this.#pumping = true
+    try {
+      while (!this.holding && !this.closed && this.#outbox.turn(this));
+    } finally {
+      this.#pumping = false
+    }
   }
 
   #adapt(bytes: number): void {
     if (this.#messages === 0) return
     const ideal = (bytes / this.#messages) * MESSAGES_PER_FLUSH
-    const most = this.#environment.batch.maxBytes
-    this.#flushBytes = Math.min(most, Math.max(Math.min(most, LEAST_FLUSH_BYTES), ideal))
+    const most = this.environment.batch.maxBytes
+    this.batchBytes = Math.min(most, Math.max(Math.min(most, LEAST_FLUSH_BYTES), ideal))
   }
 
   #block(): void {
-    this.#blocked = true
-    this.#blockedSince = this.#environment.clock.now()
+    this.holding = true
+    this.#blockedSince = this.environment.clock.now()
     this.#blockedBytes = this.#channel.unsentBytes
-    this.#policy?.stalled(this.#blockedSince)
+    this.policy?.stalled(this.#blockedSince)
     this.#watch.start()
   }
 
   #unblock(): void {
-    this.#blocked = false
+    this.holding = false
     this.#watch.stop()
-    this.#policy?.drained(this.#blockedBytes, this.#environment.clock.now() - this.#blockedSince)
+    this.policy?.drained(this.#blockedBytes, this.environment.clock.now() - this.#blockedSince)
     this.flush()
-  }
-
-  #closeBatch(): void {
-    this.#batchKey = CLOSED
-    if (this.#batchCount === 0) {
-      abandonFrame(this.out)
-      return
-    }
-    this.#batchCount = 0
-    this.endMessage()
-  }
-
-  /** A large message does not join a batch: what is open before it is closed, and it travels alone, by reference. */
-  #endLargeOneWay(reference: Uint8Array): void {
-    const { out } = this
-    if (this.#batchCount > 0 && !this.#closed) {
-      const key = this.#batchKey
-      // What the codec wrote in front of the bytes that it left where they are.
-      const head = Buffer.from(out.bytes.subarray(out.recordStart + this.#messageOffset, out.position))
-      this.abandon()
-      this.#closeBatch()
-      this.beginMessage(KIND.ONE_WAY, key >>> 16, key & 0xffff, 0)
-      out.copy(head, 0, head.length)
-      out.put(reference)
-    }
-    this.#batchKey = CLOSED
-    this.endMessage()
-  }
-
-  #lengthBytes(): number {
-    return this.#batchCount > 0 ? MESSAGE_PREFIX_BYTES : 0
-  }
-
-  #compress(payloadBytes: number): void {
-    const { out } = this
-    if (this.#policy === null || !this.#policy.shouldTry(payloadBytes)) return
-    const start = out.recordStart + this.#payloadOffset
-    const inline = out.bytes.subarray(start, out.position)
-    const source = out.reference === null ? inline : Buffer.concat([inline, out.reference])
-    const compressed = compressBlock(source)
-    if (!this.#policy.tried(payloadBytes, compressed.length)) return
-    out.truncate(start)
-    out.put(compressed)
-    markCompressed(out)
-  }
-
-  #tooLarge(what: string, length: number, limit: number): Error {
-    abandonFrame(this.out)
-    this.#environment.counters.failed('message-too-large')
-    return failure(
-      'message-too-large',
-      `a ${what} of ${length} bytes is over the limit of ${limit} that the peer accepts`,
-      {
-        details: { length, limit },
-      },
-    )
+    this.#pump()
+    this.flush()
   }
 }

@@ -3,15 +3,17 @@ import { failure, TransportError } from '../base/errors.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
-import { sendCancel, sendMethod } from '../connection/control-frames.js'
+import { sendCancel } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
+import type { Offer } from '../mailbox/mailbox.js'
 import { DeadlineWatch } from './deadline.js'
+import type { MethodNumbers } from './method-numbers.js'
 import type { CallPlace, PendingCall } from './pending-call.js'
-import type { AnyMethod, ServiceFacts } from './service.js'
+import type { AnyMethod } from './service.js'
 
 /**
  * A quarter of the open calls to a write, so that the peer works on one part while the next is made. At 64 in flight
@@ -20,20 +22,14 @@ import type { AnyMethod, ServiceFacts } from './service.js'
 const LEAST_FLUSH_MESSAGES = 8
 const FLUSH_SHIFT = 2
 
-/** Shared by all connections without a call. */
-const NO_NUMBERS = new Uint16Array(0)
-
 /** The calls that this side makes on one connection. */
 export class Caller implements CallPlace {
   readonly #connection: Connection
   readonly #environment: Environment
-  readonly #agreement: Agreement
+  readonly #numbers: MethodNumbers
   readonly #table: ExchangeTable<PendingCall>
   readonly #limit: number
   readonly #deadlines: DeadlineWatch
-  /** Number of each method on this connection by its index, 0 where the peer does not know it yet. */
-  #numbers: Uint16Array = NO_NUMBERS
-  #methodCount = 0
   /** Calls that were given up and whose handler has not settled. */
   #abandoned = 0
   /** Since the peer's GO_AWAY: the first id that it does not run. */
@@ -41,11 +37,11 @@ export class Caller implements CallPlace {
   /** How many cancels the peer certainly takes, if its limits are ours. */
   readonly #cancels: TokenBucket
 
-  constructor(connection: Connection, agreement: Agreement, environment: Environment) {
+  constructor(connection: Connection, agreement: Agreement, environment: Environment, numbers: MethodNumbers) {
     const { limits } = environment
     this.#connection = connection
     this.#environment = environment
-    this.#agreement = agreement
+    this.#numbers = numbers
     this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
     this.#table = new ExchangeTable(this.#limit)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
@@ -82,10 +78,10 @@ export class Caller implements CallPlace {
       pending.fail(reentrant())
       return
     }
-    let number = this.#numbers[method.index] ?? 0
+    let number = this.#numbers.get(method)
     if (number === 0) {
       try {
-        number = this.#introduce(method)
+        number = this.#numbers.introduce(method)
       } catch (error) {
         pending.fail(asError(error))
         return
@@ -100,38 +96,56 @@ export class Caller implements CallPlace {
       writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, timeoutMs)
       if (metadata !== null) writes.putMetadata(metadata)
       request.encode(value, writes.out)
-      writes.endMessage()
+      writes.endMessage(pending)
     } catch (error) {
       writes.abandon()
       this.#table.close(id)
       pending.fail(asError(error))
       return
     }
-    pending.endPosition = writes.endPosition
     this.#deadlines.noteTimeout(timeoutMs)
   }
 
-  /** Queues a one-way message. Throws what is wrong with the value. */
-  send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null): void {
+  /**
+   * Sends a one-way message, or queues it in its lane. Throws what is wrong with the value. `inTurn`: its sender has
+   * waited for room, and goes before those that still do.
+   */
+  send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null, inTurn: boolean): Offer {
     const { writes } = this.#connection
     if (writes.encoding) throw reentrant()
-    const number = this.#numbers[method.index] || this.#introduce(method)
+    const oneWay = writes.oneWay(lane)
+    const held = writes.blocked || oneWay.holding
+    if (held) {
+      const offer = oneWay.admit(inTurn)
+      if (offer !== 'accepted') return offer
+    }
+    const number = this.#numbers.get(method) || this.#numbers.introduce(method)
     const { request } = method
-    writes.beginOneWay(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number)
+    const flags = flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null)
     try {
+      if (held) writes.beginHeldOneWay(flags, number)
+      else writes.beginOneWay(flags, number)
       if (metadata !== null) writes.putMetadata(metadata)
       request.encode(value, writes.out)
-      writes.endOneWay()
+      if (held) writes.holdOneWay(flags, number, oneWay)
+      else writes.endOneWay()
     } catch (error) {
       writes.abandon()
       throw asError(error)
     }
     this.#environment.counters.oneWaySent += 1
+    return 'accepted'
   }
 
   /** Settles a call before its answer. Its place is kept until the peer says that the handler has settled. */
   giveUp(pending: PendingCall, error: TransportError): void {
     if (pending.settled) return
+    if (pending.held) {
+      // It never leaves, and so takes no place with the peer.
+      this.#table.close(pending.id)
+      pending.fail(error)
+      return
+    }
     this.#abandoned += 1
     pending.fail(error)
     const taken = this.#cancels.take(1, this.#environment.clock.now())
@@ -139,13 +153,15 @@ export class Caller implements CallPlace {
     if (taken || error.code !== 'DEADLINE_EXCEEDED') sendCancel(this.#connection.writes, pending.id, error.code)
   }
 
-  /** Throws when the peer has said that it has another contract under this name. */
-  checkContract(ours: ServiceFacts): void {
-    const theirs = this.#agreement.services.find(({ name }) => name === ours.name)
-    if (theirs === undefined || theirs.fingerprint === ours.fingerprint) return
-    throw failure('contract-mismatch', `the peer has another contract for the service ${ours.name}`, {
-      details: { service: ours.name, ours: ours.fingerprint, theirs: theirs.fingerprint },
-    })
+  /** Ids rise in the order in which calls leave, which is not always the one in which they were made. */
+  leave(pending: PendingCall): number {
+    this.#table.close(pending.id)
+    pending.id = this.#table.open(pending)
+    return pending.id
+  }
+
+  leftMs(pending: PendingCall): number {
+    return Math.max(1, Math.min(pending.timeoutMs, Math.ceil(pending.expiresAt - this.#environment.clock.now())))
   }
 
   onAnswer(message: InboundMessage): void {
@@ -188,7 +204,7 @@ export class Caller implements CallPlace {
   onGoAway(lastAcceptedId: number, error: TransportError): void {
     this.#refusedFrom = (lastAcceptedId + 1) | 0
     this.#table.forEach((pending, id) => {
-      if (((id - lastAcceptedId) | 0) <= 0) return
+      if (((id - lastAcceptedId) | 0) <= 0 && !pending.held) return
       this.#table.close(id)
       if (pending.settled) this.#abandoned -= 1
       else pending.fail(processed(error, 'no'))
@@ -203,25 +219,6 @@ export class Caller implements CallPlace {
       if (pending.settled) this.#abandoned -= 1
       else pending.fail(processed(error, pending.endPosition <= handedBytes ? 'maybe' : 'no'))
     })
-  }
-
-  #introduce(method: AnyMethod): number {
-    if (method.service !== null) this.checkContract(method.service)
-    const most = Math.min(this.#environment.limits.maxMethods, this.#agreement.maxMethods)
-    if (this.#methodCount >= most) {
-      throw failure('too-many-methods', `the peer accepts no more than ${most} method names`, { origin: 'local' })
-    }
-    this.#methodCount += 1
-    if (method.index >= this.#numbers.length) {
-      const grown = new Uint16Array(method.index * 2 + 1)
-      grown.set(this.#numbers)
-      this.#numbers = grown
-    }
-    this.#numbers[method.index] = this.#methodCount
-    sendMethod(this.#connection.writes, this.#methodCount, method.name)
-    // One control frame too many ends the connection.
-    if (this.#connection.state === 'closed') throw failure('connection-lost', 'the connection was lost before the call')
-    return this.#methodCount
   }
 
   /** Settles what is due; returns the earliest deadline left. */

@@ -4,6 +4,7 @@ import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { Lease } from '../pool/pool.js'
+import { OneWaySender } from './one-way-sender.js'
 import {
   type CallOptions,
   type ClientOptions,
@@ -30,6 +31,7 @@ import type { Session } from './session.js'
 export class Client {
   readonly #environment: Environment
   readonly #outbound: Outbound
+  readonly #oneWays: OneWaySender
   readonly #services: ServiceFingerprint[] = []
   readonly #methods = new Map<string, AnyMethod>()
 
@@ -40,6 +42,7 @@ export class Client {
     if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
     const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
     this.#outbound = new Outbound(this.#environment, dialers, parsed.pool, parsed.timeoutMs, this.#services)
+    this.#oneWays = new OneWaySender(this.#environment, this.#outbound)
   }
 
   /** Calls a method by name, `service.method` or bare: in msgpack, or as the contract in use says. */
@@ -49,12 +52,17 @@ export class Client {
 
   /** Sends a message that has no answer. Resolves when our bounded queue has it. */
   async send(name: string, message: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
-    await this.#outbound.send(this.#method(name, 'oneWay'), message, options)
+    await this.#oneWays.send(this.#method(name, 'oneWay'), message, options)
+  }
+
+  /** The same where there is room now. Returns false, at once, where there is none. */
+  trySend(name: string, message: unknown, options: SendOptions = NO_OPTIONS): boolean {
+    return this.#oneWays.trySend(this.#method(name, 'oneWay'), message, options)
   }
 
   /** Sends many messages of one method, in order. Resolves when our bounded queue has them all. */
   async sendBatch(name: string, messages: Iterable<unknown>, options: SendOptions = NO_OPTIONS): Promise<void> {
-    await this.#outbound.sendBatch(this.#method(name, 'oneWay'), messages, options)
+    await this.#oneWays.sendBatch(this.#method(name, 'oneWay'), messages, options)
   }
 
   /** The methods of a contract as functions. */
@@ -102,6 +110,7 @@ export class Client {
 
   #functionOf(method: AnyMethod): unknown {
     const outbound = this.#outbound
+    const oneWays = this.#oneWays
     // Not `async`, which would cost a second promise per call; what is wrong with the options still comes as a rejection.
     if (method.kind === 'unary') {
       return (request: unknown, options: CallOptions = NO_OPTIONS) => {
@@ -114,7 +123,7 @@ export class Client {
     }
     return (message: unknown, options: SendOptions = NO_OPTIONS) => {
       try {
-        return outbound.send(method, message, options)
+        return oneWays.send(method, message, options)
       } catch (error) {
         return Promise.reject(error)
       }

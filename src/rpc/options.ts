@@ -3,31 +3,18 @@ import { failure } from '../base/errors.js'
 import { group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
 import { type Random, systemRandom } from '../base/random.js'
 import { connectionRules } from '../connection/options.js'
+import { LANE, type Priority } from '../mailbox/lane.js'
 import { poolRules } from '../pool/options.js'
 import type { Metadata } from './metadata.js'
 
-/** Votes go before blocks, blocks before calls, calls before bulk. */
-export type Priority = 'high' | 'normal' | 'low' | 'bulk'
-
-const LANES: ReadonlyMap<unknown, number> = new Map([
-  ['high', 0],
-  ['normal', 1],
-  ['low', 2],
-  ['bulk', 3],
-])
-const NORMAL_LANE = 1
-
 /** The lane of a priority; without one, `normal`. */
 export function laneOf(priority: Priority | undefined): number {
-  if (priority === undefined) return NORMAL_LANE
-  const lane = LANES.get(priority)
-  if (lane !== undefined) return lane
+  if (priority === undefined) return LANE.normal
+  if (Object.hasOwn(LANE, priority)) return LANE[priority]
   throw failure(
     'option-range',
-    `option priority must be one of ${[...LANES.keys()].join(', ')}, got ${String(priority)}`,
-    {
-      details: { option: 'priority' },
-    },
+    `option priority must be one of ${Object.keys(LANE).join(', ')}, got ${String(priority)}`,
+    { details: { option: 'priority' } },
   )
 }
 

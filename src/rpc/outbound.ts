@@ -8,7 +8,7 @@ import type { PoolOptions } from '../pool/options.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import { type Caller, expired } from './caller.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
-import { type CallOptions, checkSignal, checkTimeout, laneOf, type SendOptions } from './options.js'
+import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.js'
 import { PendingCall } from './pending-call.js'
 import { Registry } from './registry.js'
 import type { AnyMethod } from './service.js'
@@ -22,17 +22,6 @@ const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => 
   resolveNext = resolve
   rejectNext = reject
 }
-
-/** What `send` returns when nothing needs waiting for: one promise for all. */
-const ACCEPTED: Promise<void> = Promise.resolve()
-
-/** How far a batch came on a connection: `room` tells when to go on; `session` is null when all of it is sent. */
-interface Pumped {
-  readonly session: Session | null
-  readonly room: Promise<void>
-}
-
-const ALL_SENT: Pumped = { session: null, room: ACCEPTED }
 
 /** What a client has under way. */
 export interface OutboundFacts {
@@ -78,55 +67,32 @@ export class Outbound implements SessionOwner {
     const { counters, turns } = this.#environment
     const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
     const lane = laneOf(options.priority)
-    const metadata = this.#metadata(options.metadata)
+    const metadata = this.metadata(options.metadata)
     if (options.signal !== undefined) checkSignal(options.signal)
     const promise = new Promise<unknown>(capture)
     const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
     counters.callsStarted += 1
     if (options.signal !== undefined && !watch(pending, options.signal)) return promise
-    const session = this.#ready()
+    const session = this.ready()
     if (session === null) {
       this.#wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
-    } else if (this.#overfull(session)) pending.fail(this.#queueFull())
+    } else if (this.overfull(session))
+      pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
     else session.caller.call(pending, request, lane, metadata, timeoutMs)
     return promise
   }
 
-  /** Queues a message on the best connection. The promise waits where the queue is long. */
-  send(method: AnyMethod, message: unknown, options: SendOptions): Promise<void> {
-    const lane = laneOf(options.priority)
-    const metadata = this.#metadata(options.metadata)
-    const session = this.#ready()
-    if (session === null) return this.#whenReady(({ caller }) => caller.send(method, message, lane, metadata))
-    return this.#sendOn(session, method, message, lane, metadata)
-  }
-
-  /** Sends many, on one connection as long as it lives: between two of them there is no order. */
-  async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
-    const lane = laneOf(options.priority)
-    const metadata = this.#metadata(options.metadata)
-    const rest = messages[Symbol.iterator]()
-    const pump = (ready: Session): Pumped => this.#pump(ready, rest, method, lane, metadata)
-    try {
-      for (let session = this.#ready(); ; ) {
-        const pumped: Pumped = session === null ? await this.#whenReady(pump) : pump(session)
-        if (pumped.session === null) return
-        await pumped.room
-        // It may be closed or leased meanwhile.
-        session = this.#pool.offers(pumped.session) ? pumped.session : this.#ready()
-      }
-    } catch (error) {
-      rest.return?.()
-      throw error
-    }
-  }
-
   /** Resolves when there is a connection; rejects when dialling fails, or a contract does not fit the peer's. */
   async connect(services: readonly ServiceFingerprint[]): Promise<void> {
-    if (this.#ready() === null) await this.#whenReady(() => {})
+    if (this.ready() === null) await this.whenReady(() => {})
     for (const session of this.#sessions.all()) {
-      for (const service of services) session.caller.checkContract(service)
+      for (const service of services) session.numbers.checkContract(service)
     }
+  }
+
+  /** A connection that was chosen once may still be used. */
+  offers(session: Session): boolean {
+    return this.#pool.offers(session)
   }
 
   async lease(): Promise<Lease<Session>> {
@@ -168,7 +134,7 @@ export class Outbound implements SessionOwner {
   }
 
   /** The session for the next message, or null when it has to wait. */
-  #ready(): Session | null {
+  ready(): Session | null {
     return this.#waiting.length > 0 || this.#closing !== null ? null : this.#withRoom()
   }
 
@@ -176,20 +142,6 @@ export class Outbound implements SessionOwner {
   #withRoom(): Session | null {
     const session = this.#pool.pick()
     return session === null || !session.caller.full ? session : this.#pool.find(({ caller }) => !caller.full)
-  }
-
-  /** Throws what is wrong with the message. The promise waits where the queue is long. */
-  #sendOn(
-    session: Session,
-    method: AnyMethod,
-    message: unknown,
-    lane: number,
-    metadata: Uint8Array | null,
-  ): Promise<void> {
-    if (this.#overfull(session)) throw this.#queueFull()
-    session.caller.send(method, message, lane, metadata)
-    const { writes } = session.connection
-    return !writes.blocked || writes.queuedBytes < this.#environment.limits.unreadSoftBytes ? ACCEPTED : session.room()
   }
 
   /** Makes a call that had to wait, with what is left of its time. */
@@ -205,26 +157,8 @@ export class Outbound implements SessionOwner {
     else this.#waiting.add(waiting)
   }
 
-  /** Sends what is left of a batch, as far as the connection has room. */
-  #pump(
-    session: Session,
-    rest: Iterator<unknown>,
-    method: AnyMethod,
-    lane: number,
-    metadata: Uint8Array | null,
-  ): Pumped {
-    while (session.usable) {
-      const next = rest.next()
-      if (next.done === true) return ALL_SENT
-      const room = this.#sendOn(session, method, next.value, lane, metadata)
-      // Waiting for what is accepted already would cost a round of the microtask queue per message.
-      if (room !== ACCEPTED) return { session, room }
-    }
-    return { session, room: ACCEPTED }
-  }
-
   /** Runs `start` on a connection as soon as there is one, within the default deadline. */
-  #whenReady<T>(start: (session: Session) => T): Promise<T> {
+  whenReady<T>(start: (session: Session) => T | PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiter = {
         settled: false,
@@ -252,24 +186,26 @@ export class Outbound implements SessionOwner {
   #goOn(): void {
     while (this.#waiting.length > 0) {
       const session = this.#withRoom()
-      if (session === null || this.#overfull(session)) return
+      if (session === null || this.overfull(session)) return
       this.#waiting.next()?.start(session)
     }
   }
 
-  #overfull({ connection: { writes } }: Session): boolean {
+  /** More waits for sockets than `limits.maxQueuedBytes`. */
+  overfull({ connection: { writes } }: Session): boolean {
     if (!writes.blocked) return false
     const queued = this.#sessions.all().reduce((sum, { connection }) => sum + connection.writes.queuedBytes, 0)
     return queued > this.#environment.limits.maxQueuedBytes
   }
 
-  #queueFull(): TransportError {
-    const { counters, limits } = this.#environment
-    counters.failed('queue-full')
-    return failure('queue-full', `more than ${limits.maxQueuedBytes} bytes wait for the peer to read`)
+  /** Counted. */
+  queueFull(what: string): TransportError {
+    this.#environment.counters.failed('queue-full')
+    return failure('queue-full', `${what} wait for the peer to read`)
   }
 
-  #metadata(metadata: Metadata | undefined): Uint8Array | null {
+  /** As it travels. Throws what is wrong with it. */
+  metadata(metadata: Metadata | undefined): Uint8Array | null {
     return metadata === undefined ? null : encodeMetadata(metadata, this.#environment.limits)
   }
 

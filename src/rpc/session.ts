@@ -6,9 +6,9 @@ import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
 import { remoteError } from '../connection/remote-error.js'
-import { Ring } from '../memory/ring.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
+import { MethodNumbers } from './method-numbers.js'
 import { MAX_TIMEOUT_MS } from './options.js'
 import type { Registry } from './registry.js'
 
@@ -65,14 +65,13 @@ export class SessionMaker implements ConnectionOwner {
 export class Session implements Receiver {
   readonly connection: Connection
   readonly agreement: Agreement
+  readonly numbers: MethodNumbers
   readonly caller: Caller
   readonly #dispatcher: Dispatcher
   readonly #environment: Environment
   readonly #owner: SessionOwner
   readonly #grace: WheelTimer
   readonly #gone: Promise<void>
-  /** Senders that wait until the socket has room. */
-  readonly #roomWaiters = new Ring<() => void>()
   #setGone: () => void = () => {}
   #leaving = false
   #closing = false
@@ -89,7 +88,8 @@ export class Session implements Receiver {
     this.agreement = agreement
     this.#environment = environment
     this.#owner = owner
-    this.caller = new Caller(connection, agreement, environment)
+    this.numbers = new MethodNumbers(connection, agreement, environment)
+    this.caller = new Caller(connection, agreement, environment, this.numbers)
     this.#dispatcher = new Dispatcher(connection, agreement, environment, registry, () => this.#endWhenDone())
     this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
     this.#gone = new Promise((resolve) => {
@@ -111,11 +111,6 @@ export class Session implements Receiver {
 
   info(): ConnectionFacts & { readonly openCalls: number; readonly runningHandlers: number } {
     return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#dispatcher.open }
-  }
-
-  /** Resolves when the socket has taken what waits, or the connection is closed. */
-  room(): Promise<void> {
-    return new Promise((resolve) => this.#roomWaiters.push(resolve))
   }
 
   /** Of the pool: nobody needs it any more. Open calls go on: the peer ends them in its own grace, or their deadline. */
@@ -185,8 +180,8 @@ export class Session implements Receiver {
   }
 
   onDrained(): void {
-    if (!this.connection.writes.blocked) this.#tellRoom()
     this.#owner.onRoom()
+    this.#endWhenDone()
   }
 
   onClosed(error: TransportError, handedBytes: number): void {
@@ -194,16 +189,13 @@ export class Session implements Receiver {
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
-    this.#tellRoom()
-  }
-
-  #tellRoom(): void {
-    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
   }
 
   #endWhenDone(): void {
     if (!this.#closing || this.caller.waiting > 0 || this.#dispatcher.open > 0) return
-    this.connection.end(closedError())
+    // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
+    const { writes } = this.connection
+    if (writes.blocked || writes.idle) this.connection.end(closedError())
   }
 }
 

@@ -19,6 +19,8 @@ export const LEAST_LENGTH = HEADER_BYTES - LENGTH_BYTES
 export const CALL_PREFIX_BYTES = 4
 /** The length in front of each message of a BATCH. */
 export const MESSAGE_PREFIX_BYTES = 4
+/** The size of the whole body, in front of the first part of a message in parts. */
+export const TOTAL_BYTES = 4
 
 export const KIND = {
   HELLO: 0x01,

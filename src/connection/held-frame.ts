@@ -1,0 +1,111 @@
+import type { ByteWriter } from '../memory/byte-writer.js'
+import {
+  CALL_PREFIX_BYTES,
+  endFrame,
+  FLAG,
+  HEADER_BYTES,
+  KIND,
+  LENGTH_BYTES,
+  putU32,
+  readU16,
+  readU32,
+  TOTAL_BYTES,
+  writeU32,
+} from '../wire/frame.js'
+import { HeldBody } from './held-body.js'
+import { laneOfFlags } from './message-flags.js'
+import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
+
+/** Whoever wants to know what becomes of a frame. */
+export interface Ticket {
+  /** The position in the stream of bytes behind the frame; Infinity while it has not left. */
+  endPosition: number
+  /** Nobody needs the frame any more: it is not sent, or taken back where a part of it was. */
+  readonly withdrawn: boolean
+  /** How many milliseconds are left of the call, for the frame to say; 0 for ever. */
+  readonly leftMs: number
+  /** The frame leaves now, whole or with its last part. Returns the id that it leaves under. */
+  leave(): number
+}
+
+/** The body of a part: whoever sends something more urgent waits for one of these. */
+export const PART_BYTES = 64 * 1024
+
+/** A frame whose time has not come: the socket is full, or it is too large to travel whole. */
+export class HeldFrame implements Sender {
+  readonly lane: number
+  readonly #kind: number
+  readonly #flags: number
+  readonly #aux: number
+  readonly #id: number
+  readonly #body: HeldBody
+  readonly #ticket: Ticket | null
+  #sent = 0
+
+  /** Takes the open frame out of `out`. */
+  constructor(out: ByteWriter, ticket: Ticket | null) {
+    const { recordStart: start, recordBytes: bytes } = out
+    this.#kind = bytes[start + 4] as number
+    this.#flags = bytes[start + 5] as number
+    this.#aux = readU16(bytes, start + 6)
+    this.#id = readU32(bytes, start + 8)
+    this.lane = laneOfFlags(this.#flags)
+    this.#body = HeldBody.of(out)
+    this.#ticket = ticket
+  }
+
+  get bytes(): number {
+    return HEADER_BYTES + this.#body.bytes
+  }
+
+  send(writes: Writes): SenderTurn {
+    if (this.#ticket?.withdrawn === true) {
+      // A last part that comes short of the total takes the whole message back.
+      if (this.#sent > 0) this.#part(writes, 0, false)
+      return SENDER.DONE
+    }
+    this.#sayTimeLeft()
+    const { bytes } = this.#body
+    const { wholeFrameBytes, maxFrameBytes } = writes
+    // A peer that takes no parts: its limit was kept when the frame was made.
+    if (this.#sent === 0 && (wholeFrameBytes === 0 || HEADER_BYTES - LENGTH_BYTES + bytes <= wholeFrameBytes)) {
+      writes.beginControl(this.#kind, this.#flags, this.#aux, this.#leave())
+      this.#body.put(writes.out, 0, bytes)
+      this.#end(writes, true)
+      return SENDER.DONE
+    }
+    const most = Math.min(PART_BYTES, maxFrameBytes - HEADER_BYTES - TOTAL_BYTES)
+    const count = Math.min(most, bytes - this.#sent)
+    const more = this.#sent + count < bytes
+    this.#part(writes, count, more)
+    return more ? SENDER.STAY : SENDER.DONE
+  }
+
+  /** Only the last part says the id: calls rise in the order in which they are complete. */
+  #part(writes: Writes, count: number, more: boolean): void {
+    const last = !more && count > 0
+    const flags = more ? this.#flags | FLAG.MORE : this.#flags
+    writes.beginControl(this.#kind, flags, this.#aux, last ? this.#leave() : 0)
+    if (this.#sent === 0) putU32(writes.out, this.#body.bytes)
+    this.#body.put(writes.out, this.#sent, this.#sent + count)
+    this.#sent += count
+    this.#end(writes, last)
+  }
+
+  #leave(): number {
+    return this.#ticket === null ? this.#id : this.#ticket.leave()
+  }
+
+  #end(writes: Writes, last: boolean): void {
+    endFrame(writes.out)
+    if (last && this.#ticket !== null) this.#ticket.endPosition = writes.endPosition
+    writes.heldFrameEnded()
+  }
+
+  /** A call that waited has less time left than it had. */
+  #sayTimeLeft(): void {
+    if (this.#ticket === null || this.#sent > 0) return
+    if (this.#kind !== KIND.CALL && this.#kind !== KIND.STREAM_OPEN) return
+    if (this.#body.head.length >= CALL_PREFIX_BYTES) writeU32(this.#body.head, 0, this.#ticket.leftMs)
+  }
+}

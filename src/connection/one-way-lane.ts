@@ -1,0 +1,113 @@
+// Hot path: `holding` and `charge` run for every one-way message, the rest where messages wait.
+import type { Counters } from '../base/counters.js'
+import { Mailbox, type MailboxBounds, type Offer } from '../mailbox/mailbox.js'
+import { Ring } from '../memory/ring.js'
+import { COST_BYTES, type SendCredit } from './credit.js'
+import type { HeldBody } from './held-body.js'
+import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
+
+/** An encoded one-way message whose time has not come. */
+interface HeldOneWay {
+  readonly flags: number
+  readonly method: number
+  /** Metadata, if the flags say so, then the payload. */
+  readonly body: HeldBody
+  readonly bytes: number
+}
+
+/** The one-way messages of one lane: those that wait, in order, and the credit that they need. */
+export class OneWayLane implements Sender {
+  readonly lane: number
+  readonly bytes = 0
+  readonly mailbox: Mailbox<HeldOneWay>
+  /** Null where the peer grants none: then only the socket holds us back. */
+  readonly credit: SendCredit | null
+  readonly #counters: Counters
+  readonly #roomWaiters = new Ring<() => void>()
+  #queued = false
+
+  constructor(lane: number, bounds: MailboxBounds, credit: SendCredit | null, counters: Counters) {
+    this.lane = lane
+    this.credit = credit
+    this.#counters = counters
+    this.mailbox = new Mailbox<HeldOneWay>(bounds, () => {
+      counters.oneWayDropped += 1
+    })
+  }
+
+  /** A message has to wait here, behind others or for credit, even where the socket has room. */
+  get holding(): boolean {
+    return this.mailbox.length > 0 || (this.credit !== null && !this.credit.open)
+  }
+
+  /** Whether a message that has to wait may. While senders wait for room, nobody goes before them. */
+  admit(inTurn: boolean): Offer {
+    return !inTurn && this.#roomWaiters.length > 0 ? 'wait' : this.mailbox.admit()
+  }
+
+  charge(bodyBytes: number): void {
+    this.credit?.spend(COST_BYTES + bodyBytes)
+  }
+
+  /** Takes in what `admit` has accepted. */
+  put(held: HeldOneWay, writes: Writes): void {
+    this.mailbox.put(held)
+    this.wake(writes)
+  }
+
+  /** There is credit, or something to send. */
+  wake(writes: Writes): void {
+    if (this.#queued || this.mailbox.length === 0 || (this.credit !== null && !this.credit.open)) return
+    this.#queued = true
+    writes.enqueue(this)
+  }
+
+  /** How many senders wait for room. */
+  get waiting(): number {
+    return this.#roomWaiters.length
+  }
+
+  /** Calls back, in order, as soon as there is room; and when the connection is closed. */
+  whenRoom(callback: () => void): void {
+    this.#roomWaiters.push(callback)
+  }
+
+  /** Sends what fits one frame. */
+  send(writes: Writes): SenderTurn {
+    const { frames } = writes
+    while (this.mailbox.length > 0 && (this.credit === null || this.credit.open)) {
+      const held = this.mailbox.next() as HeldOneWay
+      writes.beginOneWay(held.flags, held.method)
+      held.body.put(writes.out, 0, held.bytes)
+      writes.endOneWay()
+      // A batch was closed, or a large message was: others get their turn.
+      if (writes.frames !== frames) return this.#wantsMore() ? SENDER.ROTATE : this.#done()
+    }
+    // The rest of a batch must not wait for a message that has no credit to come.
+    writes.endBatch()
+    return this.#done()
+  }
+
+  /** The connection is closed: what waited is lost. */
+  close(): void {
+    this.#counters.oneWayDropped += this.mailbox.length
+    while (this.mailbox.next() !== undefined);
+    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
+  }
+
+  #wantsMore(): boolean {
+    this.#tellRoom()
+    return this.mailbox.length > 0 && (this.credit === null || this.credit.open)
+  }
+
+  #done(): SenderTurn {
+    this.#queued = false
+    this.#tellRoom()
+    return SENDER.DONE
+  }
+
+  /** Who waited sends at once, so that nobody gets before it. */
+  #tellRoom(): void {
+    while (this.#roomWaiters.length > 0 && !this.mailbox.full) this.#roomWaiters.shift()?.()
+  }
+}

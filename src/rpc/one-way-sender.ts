@@ -1,0 +1,131 @@
+// Hot path: `send` runs for every one-way message of a client.
+import type { Environment } from '../connection/environment.js'
+import { laneOf, type SendOptions } from './options.js'
+import type { Outbound } from './outbound.js'
+import type { AnyMethod } from './service.js'
+import type { Session } from './session.js'
+
+/** What `send` returns when nothing needs waiting for: one promise for all. */
+const ACCEPTED: Promise<void> = Promise.resolve()
+
+/** How a one-way message travels. */
+interface Route {
+  readonly method: AnyMethod
+  readonly lane: number
+  readonly metadata: Uint8Array | null
+}
+
+/** A one-way message with its route. */
+interface Parcel extends Route {
+  readonly message: unknown
+}
+
+/** Where a batch was interrupted: the last message taken out of it waits on this connection. */
+interface Pumped {
+  readonly session: Session
+  readonly sent: Promise<void>
+}
+
+/** Sends messages without an answer. Where the queue of their lane is full, their sender waits, or is told. */
+export class OneWaySender {
+  readonly #environment: Environment
+  readonly #outbound: Outbound
+
+  constructor(environment: Environment, outbound: Outbound) {
+    this.#environment = environment
+    this.#outbound = outbound
+  }
+
+  /** Sends a message on the best connection, or queues it there. The promise waits where the queue is full. */
+  send(method: AnyMethod, message: unknown, options: SendOptions): Promise<void> {
+    const lane = laneOf(options.priority)
+    const metadata = this.#outbound.metadata(options.metadata)
+    return this.#send({ method, message, lane, metadata })
+  }
+
+  /** The same where there is room now. Returns false where there is none, or no connection. */
+  trySend(method: AnyMethod, message: unknown, options: SendOptions): boolean {
+    const lane = laneOf(options.priority)
+    const metadata = this.#outbound.metadata(options.metadata)
+    const session = this.#outbound.ready()
+    const offer =
+      session === null || this.#outbound.overfull(session)
+        ? 'wait'
+        : session.caller.send(method, message, lane, metadata, false)
+    if (offer === 'accepted' || offer === 'dropped') return true
+    this.#environment.counters.oneWayRefused += 1
+    return false
+  }
+
+  /** Sends many, on one connection as long as it lives: between two of them there is no order. */
+  async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
+    const lane = laneOf(options.priority)
+    const metadata = this.#outbound.metadata(options.metadata)
+    const rest = messages[Symbol.iterator]()
+    const pump = (ready: Session): Pumped | null => this.#pump(ready, rest, { method, lane, metadata })
+    try {
+      for (let session = this.#outbound.ready(); ; ) {
+        const pumped = session === null ? await this.#outbound.whenReady(pump) : pump(session)
+        if (pumped === null) return
+        await pumped.sent
+        // It may be closed or leased meanwhile.
+        session = this.#outbound.offers(pumped.session) ? pumped.session : this.#outbound.ready()
+      }
+    } catch (error) {
+      rest.return?.()
+      throw error
+    }
+  }
+
+  #send(parcel: Parcel): Promise<void> {
+    const session = this.#outbound.ready()
+    return session === null
+      ? this.#outbound.whenReady((ready) => this.#sendOn(ready, parcel))
+      : this.#sendOn(session, parcel)
+  }
+
+  /** Throws what is wrong with the message. The promise waits where the queue is full. */
+  #sendOn(session: Session, parcel: Parcel): Promise<void> {
+    if (this.#outbound.overfull(session))
+      throw this.#outbound.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`)
+    const { method, message, lane, metadata } = parcel
+    const offer = session.caller.send(method, message, lane, metadata, false)
+    if (offer === 'accepted' || offer === 'dropped') return ACCEPTED
+    if (offer === 'wait') return this.#sendWhenRoom(session, parcel)
+    this.#environment.counters.oneWayRefused += 1
+    throw this.#outbound.queueFull('too many messages of this lane')
+  }
+
+  /** Sends all that is left, as long as nothing has to wait. Returns null when nothing is left. */
+  #pump(session: Session, rest: Iterator<unknown>, route: Route): Pumped | null {
+    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+      const sent = this.#sendOn(session, { ...route, message: next.value })
+      // Waiting for what is accepted already would cost a round of the microtask queue per message.
+      if (sent !== ACCEPTED || !session.usable) return { session, sent }
+    }
+    return null
+  }
+
+  #sendWhenRoom(session: Session, parcel: Parcel): Promise<void> {
+    const { method, message, lane, metadata } = parcel
+    const oneWay = session.connection.writes.oneWay(lane)
+    if (oneWay.waiting >= this.#environment.limits.maxQueuedCalls) {
+      this.#environment.counters.oneWayRefused += 1
+      throw this.#outbound.queueFull('too many senders')
+    }
+    return new Promise((resolve, reject) => {
+      oneWay.whenRoom(() => {
+        try {
+          // Closed, or leaving: the message was never taken, and goes elsewhere.
+          if (!session.usable) resolve(Promise.resolve(parcel).then((moved) => this.#send(moved)))
+          else {
+            session.caller.send(method, message, lane, metadata, true)
+            resolve()
+          }
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+}
