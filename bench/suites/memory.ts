@@ -70,6 +70,7 @@ function hello(): Buffer {
     maxOpenCalls: 1_024,
     maxMethods: 4_096,
     services: [],
+    flow: null,
   }
   const body = Buffer.concat(encodeHello(fields, 4_000))
   const header = Buffer.alloc(HEADER_BYTES)

@@ -122,6 +122,13 @@ export const REASONS = {
     'Too many calls wait for a connection, or too many bytes wait for the socket.',
   ],
   'call-id-invalid': ['INTERNAL', 'peer', 'A call id that does not rise, or that collides with an open call.'],
+  'credit-exceeded': ['INTERNAL', 'peer', 'Data beyond the credit that was granted.'],
+  'credit-invalid': ['INTERNAL', 'peer', 'Credit of nothing, beyond 2^31 - 1 bytes, or for a stream never opened.'],
+  'part-invalid': [
+    'INTERNAL',
+    'peer',
+    'Parts of a message that come to more than their total, to less, or to more than any message may have.',
+  ],
   'answer-unknown': ['INTERNAL', 'peer', 'An answer to a call that is not open.'],
   'too-many-cancels': [
     'RESOURCE_EXHAUSTED',

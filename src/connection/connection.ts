@@ -1,25 +1,30 @@
 // Long: the callbacks of three collaborators and the life of the connection, each a few lines; what they decide is in
 // files of its own.
 import { failure, type TransportError } from '../base/errors.js'
-import { STATUS, statusFromNumber } from '../base/status.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { CompressionPolicy } from '../compression/policy.js'
 import type { ByteChannel, ChannelReceiver } from '../socket/channel.js'
-import { decodeFault } from '../wire/fault.js'
-import { FLAG, KIND, OPTIONAL_KINDS_FROM } from '../wire/frame.js'
+import { FLAG, KIND } from '../wire/frame.js'
 import type { ServiceFingerprint } from '../wire/hello.js'
 import { preface } from '../wire/preface.js'
 import { Conduct } from './conduct.js'
 import type { ConnectionFacts } from './connection-facts.js'
 import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
 import { sendBroken, sendLeaving } from './control-frames.js'
+import { ControlReader, type ControlReaderOwner } from './control-reader.js'
 import type { Environment } from './environment.js'
+import { Flow } from './flow.js'
 import { type Agreement, Handshake, ourHello } from './hello.js'
 import type { Receiver } from './inbound.js'
 import { connectionClosed, connectionReady } from './probes.js'
 import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
-import { remoteError } from './remote-error.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
+
+/**
+ * A message of more bytes travels in parts: who has something more urgent waits for one of them. Up to here it travels
+ * whole, which is faster: 64 KiB with all that stands in front of it fits.
+ */
+const WHOLE_FRAME_BYTES = 128 * 1024
 
 /** How long a closed connection waits for the peer to take our last bytes before it is cut. */
 const LINGER_MS = 1_000
@@ -35,8 +40,10 @@ export interface ConnectionOwner {
  * One live conversation with one peer over a byte channel. It has no client and no server, only two ends. This class
  * wires the read loop, the write loop, the handshake and the state; each of them lives in a file of its own.
  */
-export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner {
+export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner, ControlReaderOwner {
   readonly writes: WriteLoop
+  /** What we let the peer send; null where it knows of no credit, and before HELLO. */
+  flow: Flow | null = null
   readonly #reads: ReadLoop
   readonly #channel: ByteChannel
   readonly #environment: Environment
@@ -45,13 +52,13 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   #handshake: Handshake | null
   readonly #timer: WheelTimer
   readonly #conduct: Conduct
+  readonly #control: ControlReader
   #state: ConnectionState = 'opening'
   #agreement: Agreement | null = null
   #receiver: Receiver | null = null
   #error: TransportError | null = null
   /** To end as soon as the socket has taken what waits. */
   #ending: TransportError | null = null
-  #pongPosition = 0
 
   /** Takes the channel over, and says HELLO. `handshakeMs` of 0 leaves the time limit to the caller. */
   constructor(
@@ -70,6 +77,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.writes = new WriteLoop(channel, this, environment, policy)
     this.#reads = new ReadLoop(channel, this, environment)
     this.#conduct = new Conduct(environment)
+    this.#control = new ControlReader(this.writes, this.#conduct, this)
     // One timer serves two ends of life: the handshake, and the linger after close.
     this.#timer = new WheelTimer(() => this.#onTimeout())
     if (handshakeMs > 0) wheel.arm(this.#timer, handshakeMs)
@@ -211,20 +219,18 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   onControl(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean {
     if (kind === KIND.HELLO) return this.#onHello(bytes.subarray(start, end), (flags & FLAG.MORE) !== 0)
-    const receiver = this.#receiver
-    if (kind === KIND.GO_AWAY) return this.#onGoAway(aux, id, bytes, start, end)
-    if (receiver === null) return this.#refuse(kind)
-    switch (kind) {
-      case KIND.METHOD:
-        receiver.onMethod(aux, bytes.toString('latin1', start, end))
-        return this.#state !== 'closed'
-      case KIND.CANCEL:
-        receiver.onCancel(id, statusFromNumber(aux))
-        return this.#state !== 'closed'
-      case KIND.PING:
-        return this.#onPing(id)
-    }
-    return kind >= OPTIONAL_KINDS_FROM || this.#refuse(kind)
+    return this.#control.onFrame(kind, aux, id, bytes, start, end)
+  }
+
+  /** The peer has ended the connection for cause, and reads no more: what waits for the socket is not sent. */
+  onEnded(error: TransportError): void {
+    this.#close(error, false)
+    this.#channel.end()
+  }
+
+  /** The peer begins nothing new. */
+  onLeaving(): void {
+    this.#advance('leave')
   }
 
   onBroken(error: TransportError): void {
@@ -273,7 +279,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   #onHello(body: Buffer, more: boolean): boolean {
-    if (this.#handshake === null) return this.#refuse(KIND.HELLO)
+    if (this.#handshake === null) return this.#control.refuse(KIND.HELLO)
     let agreement: Agreement | null
     try {
       agreement = this.#handshake.take(body, more)
@@ -288,55 +294,20 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#advance('agreed')
     this.writes.maxFrameBytes = agreement.maxFrameBytes
     this.writes.maxMessageBytes = agreement.maxMessageBytes
+    if (agreement.parts) this.writes.wholeFrameBytes = Math.min(WHOLE_FRAME_BYTES, agreement.maxFrameBytes)
+    if (agreement.flow !== null) {
+      this.flow = new Flow(this.#environment, this.writes)
+      this.#control.flow = this.flow
+      this.writes.startCredit(agreement.flow.laneWindowBytes)
+    }
     if (agreement.compression) this.writes.startCompressing()
     const receiver = this.#owner.onReady(this, agreement)
     if (receiver === null || this.state === 'closed') return false
     this.#receiver = receiver
-    this.#reads.start(receiver, agreement.compression)
+    this.#control.receiver = receiver
+    this.#reads.start(receiver, { inflates: agreement.compression, flow: this.flow })
     if (connectionReady.active) connectionReady.publish(this.info())
     return true
-  }
-
-  #onGoAway(status: number, lastAcceptedId: number, bytes: Buffer, start: number, end: number): boolean {
-    const fault = decodeFault(bytes, start, end)
-    if (fault === null) {
-      this.fail(failure('frame-malformed', 'a GO_AWAY frame that cannot be read'))
-      return false
-    }
-    const error = remoteError(statusFromNumber(status === 0 ? STATUS.UNAVAILABLE.number : status), fault)
-    if (this.#receiver === null || status !== 0) {
-      // The peer has ended the connection for cause, and reads no more: what waits for the socket is not sent.
-      this.#close(error, false)
-      this.#channel.end()
-      return false
-    }
-    this.#advance('leave')
-    this.#receiver.onGoAway(lastAcceptedId, error)
-    return this.#state !== 'closed'
-  }
-
-  #onPing(id: number): boolean {
-    const error = this.#conduct.ping()
-    if (error !== null) {
-      this.fail(error)
-      return false
-    }
-    // One pending pong: a peer that does not read gets no second.
-    if (this.writes.handedBytes >= this.#pongPosition) {
-      this.writes.control(KIND.PONG, 0, 0, id)
-      this.#pongPosition = this.writes.endPosition
-    }
-    return true
-  }
-
-  #refuse(kind: number): boolean {
-    const known = Object.entries(KIND).find(([, number]) => number === kind)?.[0]
-    this.fail(
-      known === undefined
-        ? failure('frame-unknown', `a frame of the unknown kind ${kind}`)
-        : failure('frame-unexpected', `a ${known} frame where none is allowed`),
-    )
-    return false
   }
 
   #onTimeout(): void {
@@ -371,5 +342,3 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#state = next
   }
 }
-
-/** A number of the user's as it can travel; what is none is 0. */

@@ -58,13 +58,14 @@ export class WindowBudget {
   }
 }
 
-/** A reader is fast when it consumes half of its window within this many round trips; then the window limits it. */
-const FAST_ROUND_TRIPS = 2
+/** A reader that was behind at so many grants, two windows long, gets a smaller one. */
+const BEHIND_GRANTS = 4
 
 /**
  * What we let the peer send: a window of bytes that are granted, held by the reader, or consumed and not yet granted
- * again; the three always add up to the window. The window begins small and doubles while the reader keeps up and the
- * round trip is what limits it, so that a long link is not throttled and a slow reader holds little.
+ * again; the three always add up to the window. The window begins small. It doubles when the reader has taken all that
+ * had come since the last grant, because then the window may be what limits it; so a long link fills up without
+ * anybody measuring it. It halves again when the reader falls behind, so that a slow one holds little.
  */
 export class ReceiveCredit {
   readonly #initial: number
@@ -73,11 +74,12 @@ export class ReceiveCredit {
   #window: number
   #granted: number
   #consumed = 0
-  #lastGrantAt = Number.NEGATIVE_INFINITY
+  #caughtUp = false
+  #behind = 0
 
   constructor(initial: number, most: number, budget: WindowBudget) {
     this.#initial = initial
-    this.#most = most
+    this.#most = Math.max(initial, most)
     this.#budget = budget
     this.#window = initial
     this.#granted = initial
@@ -107,19 +109,16 @@ export class ReceiveCredit {
   /** The reader is done with as many bytes. Returns true when a grant is worth a frame. */
   consume(cost: number): boolean {
     this.#consumed += cost
+    if (this.held === 0) this.#caughtUp = true
     return this.#consumed * 2 >= this.#window
   }
 
-  /** What to grant now. `roundTripMs` of 0 is an unknown one: the window stays. */
-  grant(now: number, roundTripMs: number): number {
-    let bytes = this.#consumed
+  /** What to grant now; may be nothing. */
+  grant(): number {
+    const consumed = this.#consumed
     this.#consumed = 0
-    if (now - this.#lastGrantAt < roundTripMs * FAST_ROUND_TRIPS) {
-      const growth = this.#budget.take(Math.min(this.#window, this.#most - this.#window))
-      this.#window += growth
-      bytes += growth
-    }
-    this.#lastGrantAt = now
+    const bytes = consumed + (this.#caughtUp ? this.#grow() : -this.#shrink(consumed))
+    this.#caughtUp = false
     this.#granted += bytes
     return bytes
   }
@@ -128,5 +127,24 @@ export class ReceiveCredit {
   close(): void {
     this.#budget.giveBack(this.#window - this.#initial)
     this.#window = this.#initial
+  }
+
+  #grow(): number {
+    this.#behind = 0
+    const growth = this.#budget.take(Math.min(this.#window, this.#most - this.#window))
+    this.#window += growth
+    return growth
+  }
+
+  /** Only what was consumed can be kept back: what was granted stays so. */
+  #shrink(consumed: number): number {
+    this.#behind += 1
+    if (this.#behind < BEHIND_GRANTS) return 0
+    this.#behind = 0
+    const smaller = Math.max(this.#initial, this.#window >>> 1)
+    const kept = Math.min(consumed, this.#window - smaller)
+    this.#window -= kept
+    this.#budget.giveBack(kept)
+    return kept
   }
 }

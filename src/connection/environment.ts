@@ -6,7 +6,7 @@ import { Turns } from '../base/turns.js'
 import { BufferPool } from '../memory/buffer-pool.js'
 import { Ledger } from '../memory/ledger.js'
 import type { Limits } from './limits.js'
-import type { BatchOptions, CompressionOptions, MailboxOptions } from './options.js'
+import type { BatchOptions, CompressionOptions, FlowOptions, MailboxOptions } from './options.js'
 
 /** Room for the frames of one turn; a write is at most this. */
 const CHUNK_BYTES = 64 * 1024
@@ -29,6 +29,7 @@ export interface Environment {
   readonly limits: Limits
   readonly batch: BatchOptions
   readonly mailbox: MailboxOptions
+  readonly flow: FlowOptions
   readonly compression: CompressionOptions
   /** Our name in every HELLO. */
   readonly peerId: string
@@ -40,6 +41,7 @@ export interface EnvironmentParts {
   readonly limits: Limits
   readonly batch: BatchOptions
   readonly mailbox: MailboxOptions
+  readonly flow: FlowOptions
   readonly compression: CompressionOptions
   readonly peerId: string
 }

@@ -5,7 +5,7 @@ import {
   FLAG,
   HEADER_BYTES,
   KIND,
-  LENGTH_BYTES,
+  LEAST_LENGTH,
   putU32,
   readU16,
   readU32,
@@ -60,46 +60,39 @@ export class HeldFrame implements Sender {
 
   send(writes: Writes): SenderTurn {
     if (this.#ticket?.withdrawn === true) {
-      // A last part that comes short of the total takes the whole message back.
-      if (this.#sent > 0) this.#part(writes, 0, false)
+      if (this.#sent > 0) this.#part(writes, 0)
       return SENDER.DONE
     }
     this.#sayTimeLeft()
-    const { bytes } = this.#body
     const { wholeFrameBytes, maxFrameBytes } = writes
+    const left = this.#body.bytes - this.#sent
     // A peer that takes no parts: its limit was kept when the frame was made.
-    if (this.#sent === 0 && (wholeFrameBytes === 0 || HEADER_BYTES - LENGTH_BYTES + bytes <= wholeFrameBytes)) {
-      writes.beginControl(this.#kind, this.#flags, this.#aux, this.#leave())
-      this.#body.put(writes.out, 0, bytes)
-      this.#end(writes, true)
-      return SENDER.DONE
-    }
+    const whole = this.#sent === 0 && (wholeFrameBytes === 0 || LEAST_LENGTH + left <= wholeFrameBytes)
     const most = Math.min(PART_BYTES, maxFrameBytes - HEADER_BYTES - TOTAL_BYTES)
-    const count = Math.min(most, bytes - this.#sent)
-    const more = this.#sent + count < bytes
-    this.#part(writes, count, more)
-    return more ? SENDER.STAY : SENDER.DONE
+    if (!whole && left > most) {
+      this.#part(writes, most)
+      return SENDER.STAY
+    }
+    writes.beginControl(this.#kind, whole ? this.#flags : this.#flags | FLAG.MORE, this.#aux, this.#leave())
+    this.#body.put(writes.out, this.#sent, this.#body.bytes)
+    endFrame(writes.out)
+    if (this.#ticket !== null) this.#ticket.endPosition = writes.endPosition
+    writes.heldFrameEnded()
+    return SENDER.DONE
   }
 
-  /** Only the last part says the id: calls rise in the order in which they are complete. */
-  #part(writes: Writes, count: number, more: boolean): void {
-    const last = !more && count > 0
-    const flags = more ? this.#flags | FLAG.MORE : this.#flags
-    writes.beginControl(this.#kind, flags, this.#aux, last ? this.#leave() : 0)
+  /** A part says nothing but its lane; an empty one takes the message back. The last travels under the frame's header. */
+  #part(writes: Writes, count: number): void {
+    writes.beginControl(KIND.PART, this.lane << FLAG.LANE_SHIFT, 0, 0)
     if (this.#sent === 0) putU32(writes.out, this.#body.bytes)
     this.#body.put(writes.out, this.#sent, this.#sent + count)
     this.#sent += count
-    this.#end(writes, last)
+    endFrame(writes.out)
+    writes.heldFrameEnded()
   }
 
   #leave(): number {
     return this.#ticket === null ? this.#id : this.#ticket.leave()
-  }
-
-  #end(writes: Writes, last: boolean): void {
-    endFrame(writes.out)
-    if (last && this.#ticket !== null) this.#ticket.endPosition = writes.endPosition
-    writes.heldFrameEnded()
   }
 
   /** A call that waited has less time left than it had. */

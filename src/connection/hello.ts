@@ -1,5 +1,12 @@
 import { failure, type TransportError } from '../base/errors.js'
-import { decodeHello, encodeHello, type HelloFields, type ServiceFingerprint } from '../wire/hello.js'
+import {
+  decodeHello,
+  encodeHello,
+  FEATURE,
+  type FlowFields,
+  type HelloFields,
+  type ServiceFingerprint,
+} from '../wire/hello.js'
 import { judgePreface, PREFACE_BYTES } from '../wire/preface.js'
 import type { Environment } from './environment.js'
 
@@ -9,8 +16,7 @@ export type { ServiceFingerprint } from '../wire/hello.js'
 const CODECS = 0b111
 /** Bit n for compression number n: LZ4. */
 const LZ4 = 0b1
-/** Nothing beyond version 1 yet: streams, acks and message parts each will be a bit here. */
-const FEATURES = 0
+const FEATURES = FEATURE.FLOW | FEATURE.PARTS
 
 /** What both sides have agreed on, and what the peer said of itself. */
 export interface Agreement {
@@ -23,11 +29,15 @@ export interface Agreement {
   readonly maxOpenCalls: number
   readonly maxMethods: number
   readonly services: readonly ServiceFingerprint[]
+  /** What the peer lets us send before it grants more; null where it knows neither streams nor credit. */
+  readonly flow: FlowFields | null
+  /** The peer takes messages in parts. */
+  readonly parts: boolean
 }
 
 /** Our HELLO, as the bodies of one or more frames. All but the last are marked as going on. */
 export function ourHello(environment: Environment, services: readonly ServiceFingerprint[]): Buffer[] {
-  const { limits, compression, peerId } = environment
+  const { limits, compression, flow, peerId } = environment
   return encodeHello(
     {
       peerId,
@@ -39,6 +49,11 @@ export function ourHello(environment: Environment, services: readonly ServiceFin
       maxOpenCalls: limits.maxOpenCalls,
       maxMethods: limits.maxMethods,
       services,
+      flow: {
+        maxStreams: 0,
+        streamWindowBytes: flow.streamWindowBytes,
+        laneWindowBytes: flow.laneWindowBytes,
+      },
     },
     HELLO_BODY_BYTES,
   )
@@ -103,5 +118,7 @@ function agree(environment: Environment, hello: HelloFields): Agreement {
     maxOpenCalls: hello.maxOpenCalls,
     maxMethods: hello.maxMethods,
     services: hello.services,
+    flow: hello.flow,
+    parts: (hello.features & FEATURE.PARTS) !== 0,
   }
 }

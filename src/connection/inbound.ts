@@ -24,6 +24,8 @@ export class InboundMessage {
   start = 0
   end = 0
   owned = false
+  /** What it takes of the credit of its lane or stream; given back when whoever reads it is done. */
+  cost = 0
 }
 
 /** What a ready connection hands to the floor above. Called from the read path: must not throw. */

@@ -49,6 +49,13 @@ export class OneWayLane implements Sender {
     this.credit?.spend(COST_BYTES + bodyBytes)
   }
 
+  /** The peer lets us send more. Returns false for what no peer may grant. */
+  grant(bytes: number, writes: Writes): boolean {
+    if (this.credit !== null && !this.credit.add(bytes)) return false
+    this.wake(writes)
+    return true
+  }
+
   /** Takes in what `admit` has accepted. */
   put(held: HeldOneWay, writes: Writes): void {
     this.mailbox.put(held)

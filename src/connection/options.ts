@@ -21,6 +21,18 @@ const mailboxRules = group({
   overflow: oneOf<Overflow>('wait', OVERFLOWS),
 })
 
+/** How much the peer may send before its readers here have taken it. */
+const flowRules = group({
+  /** With which each stream begins. */
+  streamWindowBytes: integer(64 * 1024, 1_024, 1024 * 1024 * 1024),
+  /** With which the one-way messages of each lane begin. */
+  laneWindowBytes: integer(256 * 1024, 1_024, 1024 * 1024 * 1024),
+  /** To which the window of a reader that keeps up grows. */
+  maxWindowBytes: integer(8 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
+  /** By which all windows of a connection together may grow. */
+  windowBudgetBytes: integer(16 * 1024 * 1024, 0, 1024 * 1024 * 1024),
+})
+
 const compressionRules = group({
   algorithm: oneOf('lz4', ['lz4', 'none']),
   /** A frame body of this many bytes goes as it is; one more and it is compressed. */
@@ -31,6 +43,7 @@ const compressionRules = group({
 
 export type BatchOptions = OutputOf<typeof batchRules>
 export type MailboxOptions = OutputOf<typeof mailboxRules>
+export type FlowOptions = OutputOf<typeof flowRules>
 export type CompressionOptions = OutputOf<typeof compressionRules>
 
 /** Everything that a user can say about connections, by the names of the groups. */
@@ -38,6 +51,7 @@ export const connectionRules = {
   socket: socketRules,
   batch: batchRules,
   mailbox: mailboxRules,
+  flow: flowRules,
   compression: compressionRules,
   limits: limitRules,
 } as const

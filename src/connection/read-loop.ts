@@ -1,10 +1,8 @@
 // Hot path: runs for every chunk, frame and message received.
-// Long: parsing, inflating and delivering share one message object that is filled in place.
+// Long: every kind of frame has a few lines here, and parsing and delivering share the state of pauses.
 import { failure, type TransportError } from '../base/errors.js'
 import { statusFromNumber } from '../base/status.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { TokenBucket } from '../base/token-bucket.js'
-import { inflateBlock } from '../compression/lz4.js'
 import type { ByteChannel } from '../socket/channel.js'
 import { messageEnd } from '../wire/batch.js'
 import { decodeFault } from '../wire/fault.js'
@@ -15,13 +13,16 @@ import {
   LEAST_LENGTH,
   MESSAGE_PREFIX_BYTES,
   OPTIONAL_KINDS_FROM,
-  readU16,
-  readU32,
 } from '../wire/frame.js'
 import { FrameReader, type FrameSink } from '../wire/frame-reader.js'
+import { COST_BYTES } from './credit.js'
 import type { Environment } from './environment.js'
+import type { Flow } from './flow.js'
 import { FrameWatch } from './frame-watch.js'
-import { InboundMessage, type Receiver } from './inbound.js'
+import type { InboundMessage, Receiver } from './inbound.js'
+import { laneOfFlags } from './message-flags.js'
+import { METADATA_PREFIX_BYTES, MessageReader } from './message-reader.js'
+import { Parts, type PartsOwner } from './parts.js'
 import { TurnBudget } from './turn-budget.js'
 
 /** Why reading is paused. Reading goes on when no reason is left. */
@@ -36,6 +37,14 @@ export const PAUSE = {
   HANDLERS: 8,
 } as const
 
+/** What HELLO agreed on, as far as reading is concerned. */
+export interface ReadAgreement {
+  /** The peer may compress. */
+  readonly inflates: boolean
+  /** Holds the peer to its credit for one-way messages; null where it knows of none. */
+  readonly flow: Flow | null
+}
+
 /** What the read loop asks of the connection. */
 export interface ReadLoopOwner {
   /** A frame that concerns the connection itself. Returns false when it ended the connection. */
@@ -45,21 +54,24 @@ export interface ReadLoopOwner {
 }
 
 /** Frames come in here: from chunks to messages, inflated, in order, a bounded number a turn. */
-export class ReadLoop implements FrameSink {
+export class ReadLoop implements FrameSink, PartsOwner {
   readonly #reader: FrameReader
   readonly #watch: FrameWatch
   readonly #budget: TurnBudget
   readonly #channel: ByteChannel
   readonly #owner: ReadLoopOwner
   readonly #environment: Environment
-  readonly #message = new InboundMessage()
+  readonly #messages: MessageReader
   readonly #throttle: WheelTimer
-  readonly #inflating: TokenBucket
   #receiver: Receiver | null = null
-  #inflates = false
+  #flow: Flow | null = null
+  /** Made when the first part comes. */
+  #parts: Parts | null = null
   #pauses = 0
   #closed = false
   #framesSeen = 0
+  /** The largest body of any message. */
+  #maxBodyBytes = 0
   /** What of a chunk and of a batch was not delivered when reading paused. Owned copies. */
   #restOfChunk: Buffer | null = null
   #restOfBatch: Buffer | null = null
@@ -73,16 +85,26 @@ export class ReadLoop implements FrameSink {
     this.#watch = new FrameWatch(environment, this.#reader, (error) => owner.onBroken(error))
     this.#budget = new TurnBudget(clock, limits.maxMessagesPerTurn, limits.maxTurnMs)
     this.#throttle = new WheelTimer(() => this.resume(PAUSE.INFLATE))
-    this.#inflating = new TokenBucket(limits.inflatedBytesPerSecond, limits.inflatedBytesPerSecond, clock.now())
+    this.#messages = new MessageReader(environment, (ms) => {
+      this.pause(PAUSE.INFLATE)
+      environment.wheel.arm(this.#throttle, ms)
+    })
   }
 
   /** The handshake is over: messages go to the receiver, and frames may be as large as was announced. */
-  start(receiver: Receiver, inflates: boolean): void {
+  start(receiver: Receiver, agreement: ReadAgreement): void {
     this.#receiver = receiver
-    this.#inflates = inflates
+    this.#messages.inflates = agreement.inflates
+    this.#flow = agreement.flow
     const { maxFrameBytes, maxMessageBytes, metadataBytes } = this.#environment.limits
     // No frame of a message within its limit is longer, so that both limits are judged on the header.
-    this.#reader.maxFrameBytes = Math.min(maxFrameBytes, maxMessageBytes + metadataBytes + MESSAGE_OVERHEAD_BYTES)
+    this.#maxBodyBytes = maxMessageBytes + metadataBytes + BODY_OVERHEAD_BYTES
+    this.#reader.maxFrameBytes = Math.min(maxFrameBytes, LEAST_LENGTH + this.#maxBodyBytes)
+  }
+
+  /** Nobody reads just now. */
+  get paused(): boolean {
+    return this.#pauses !== 0
   }
 
   /** Where the socket best puts the next bytes. */
@@ -126,6 +148,7 @@ export class ReadLoop implements FrameSink {
     this.#closed = true
     this.#environment.counters.bytesCopiedIn += this.#reader.copiedBytes
     this.#reader.close()
+    this.#parts?.close()
     this.#restOfChunk = null
     this.#restOfBatch = null
     this.#watch.stop()
@@ -145,24 +168,35 @@ export class ReadLoop implements FrameSink {
     this.#framesSeen += 1
     const receiver = this.#receiver
     if (receiver !== null) {
+      const messages = this.#messages
+      let broken: TransportError | null
+      if ((flags & FLAG.MORE) !== 0) return this.#onLastPart(kind, flags, aux, id, bytes, start, end)
       switch (kind) {
         case KIND.CALL:
-          if (!this.#fillCall(flags, aux, id, bytes, start, end, owned)) return false
-          receiver.onCall(this.#message)
+          broken = messages.fillCall(flags, aux, id, bytes, start, end, owned)
+          if (broken !== null) return this.#broken(broken)
+          receiver.onCall(messages.message)
           return this.#mayGoOn()
         case KIND.ANSWER:
-          if (!this.#fill(flags, aux, id, bytes, start, end, owned)) return false
-          receiver.onAnswer(this.#message)
+          broken = messages.fill(flags, aux, id, bytes, start, end, owned)
+          if (broken !== null) return this.#broken(broken)
+          receiver.onAnswer(messages.message)
           return this.#mayGoOn()
         case KIND.ONE_WAY:
           if (id !== 0) return this.#ackNotAgreed()
-          if (!this.#fill(flags, aux, id, bytes, start, end, owned)) return false
-          receiver.onOneWay(this.#message)
+          broken = messages.fill(flags, aux, id, bytes, start, end, owned)
+          if (broken !== null) return this.#broken(broken)
+          if (!this.#chargeOneWay()) return false
+          receiver.onOneWay(messages.message)
           return this.#mayGoOn()
         case KIND.BATCH:
           if (id !== 0) return this.#ackNotAgreed()
-          if (!this.#fill(flags, aux, id, bytes, start, end, owned)) return false
-          return this.#onBatch(receiver, this.#message)
+          broken = messages.fill(flags, aux, id, bytes, start, end, owned)
+          if (broken !== null) return this.#broken(broken)
+          if (!this.#chargeOneWay()) return false
+          return this.#onBatch(receiver, messages.message)
+        case KIND.PART:
+          return this.#onPart(flags, bytes, start, end)
         case KIND.ERROR:
           return this.#onError(receiver, aux, id, bytes, start, end)
       }
@@ -175,6 +209,11 @@ export class ReadLoop implements FrameSink {
   }
 
   onBadFrame(error: TransportError): void {
+    this.#owner.onBroken(error)
+  }
+
+  /** Of the parts: one that does not come. */
+  onBroken(error: TransportError): void {
     this.#owner.onBroken(error)
   }
 
@@ -228,7 +267,7 @@ export class ReadLoop implements FrameSink {
 
   /** `owned`: the bytes may be kept as they are while others get their turn. */
   #deliverBatch(receiver: Receiver, bytes: Buffer, from: number, to: number, owned: boolean): boolean {
-    const message = this.#message
+    const { message } = this.#messages
     // A view of one message would keep the whole batch alive.
     message.owned = false
     let at = from
@@ -238,6 +277,7 @@ export class ReadLoop implements FrameSink {
       message.bytes = bytes
       message.start = at + MESSAGE_PREFIX_BYTES
       message.end = end
+      message.cost = MESSAGE_PREFIX_BYTES + end - message.start + (at === from ? COST_BYTES : 0)
       receiver.onOneWay(message)
       at = end
       if (!this.#mayGoOn()) {
@@ -251,84 +291,45 @@ export class ReadLoop implements FrameSink {
     return true
   }
 
-  #onError(receiver: Receiver, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean {
-    const fault = decodeFault(bytes, start, end)
-    if (fault === null) return this.#broken(failure('frame-malformed', 'an ERROR frame that cannot be read'))
-    receiver.onError(id, statusFromNumber(aux), fault)
-    return this.#mayGoOn()
+  /** A part of a message: kept until the last of them says what the message is. */
+  #onPart(flags: number, bytes: Buffer, start: number, end: number): boolean {
+    this.#parts ??= new Parts(this.#environment, this, this.#maxBodyBytes)
+    const error = this.#parts.add(laneOfFlags(flags), bytes, start, end)
+    return error === null ? this.#mayGoOn() : this.#broken(error)
   }
 
-  #fillCall(
+  #onLastPart(
+    kind: number,
     flags: number,
     aux: number,
     id: number,
     bytes: Buffer,
     start: number,
     end: number,
-    owned: boolean,
   ): boolean {
-    if (end - start < CALL_PREFIX_BYTES) return this.#broken(failure('frame-malformed', 'a CALL without its deadline'))
-    this.#message.timeoutMs = readU32(bytes, start)
-    return this.#fill(flags, aux, id, bytes, start + CALL_PREFIX_BYTES, end, owned)
+    // What the bits of an optional kind mean is for those to say who know it.
+    if (kind >= OPTIONAL_KINDS_FROM) return this.#mayGoOn()
+    const body = MAY_COME_IN_PARTS.has(kind)
+      ? (this.#parts?.join(laneOfFlags(flags), bytes, start, end) ??
+        failure('part-invalid', 'a last part without a first'))
+      : failure('frame-malformed', `a frame of kind ${kind} in parts`)
+    if (!Buffer.isBuffer(body)) return this.#broken(body)
+    return this.onFrame(kind, flags & ~FLAG.MORE, aux, id, body, 0, body.length, true)
   }
 
-  /** Describes the message in `#message`, inflated. Returns false when it broke the protocol. */
-  #fill(flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number, owned: boolean): boolean {
-    const message = this.#message
-    message.id = id
-    message.method = aux
-    message.codec = flags & FLAG.CODEC_MASK
-    message.lane = (flags & FLAG.LANE_MASK) >> FLAG.LANE_SHIFT
-    message.bytes = bytes
-    message.start = start
-    message.end = end
-    message.owned = owned
-    message.metadataStart = 0
-    message.metadataEnd = 0
-    // One test for everything that is rare.
-    if ((flags & (FLAG.METADATA | FLAG.COMPRESSED | FLAG.MORE)) === 0) return true
-    return this.#fillRare(flags)
+  /** Holds the peer to its credit. */
+  #chargeOneWay(): boolean {
+    if (this.#flow === null) return true
+    const { lane } = this.#messages.message
+    if (this.#flow.receive(lane, this.#messages.charge())) return true
+    return this.#broken(failure('credit-exceeded', `a one-way message beyond the credit of lane ${lane}`))
   }
 
-  #fillRare(flags: number): boolean {
-    const message = this.#message
-    if ((flags & FLAG.MORE) !== 0)
-      return this.#broken(failure('frame-malformed', 'a message in parts, which was not agreed'))
-    if ((flags & FLAG.METADATA) !== 0) {
-      const at = message.start + METADATA_PREFIX_BYTES
-      const metadataEnd = at > message.end ? Number.POSITIVE_INFINITY : at + readU16(message.bytes, message.start)
-      if (metadataEnd > message.end)
-        return this.#broken(failure('frame-malformed', 'metadata that ends after its frame'))
-      message.metadataBytes = message.bytes
-      message.metadataStart = at
-      message.metadataEnd = metadataEnd
-      message.start = metadataEnd
-    }
-    return (flags & FLAG.COMPRESSED) === 0 || this.#inflate()
-  }
-
-  #inflate(): boolean {
-    const message = this.#message
-    if (!this.#inflates)
-      return this.#broken(failure('compression-not-agreed', 'a compressed body where compression was not agreed'))
-    const { counters, clock, wheel, limits } = this.#environment
-    try {
-      message.bytes = inflateBlock(message.bytes, message.start, message.end, limits)
-    } catch (error) {
-      return this.#broken(error as TransportError)
-    }
-    message.start = 0
-    message.end = message.bytes.length
-    message.owned = true
-    counters.inflatedBodies += 1
-    counters.inflatedBytes += message.end
-    const debtMs = this.#inflating.borrow(message.end, clock.now())
-    if (debtMs > 0) {
-      counters.readsThrottled += 1
-      this.pause(PAUSE.INFLATE)
-      wheel.arm(this.#throttle, debtMs)
-    }
-    return true
+  #onError(receiver: Receiver, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    const fault = decodeFault(bytes, start, end)
+    if (fault === null) return this.#broken(failure('frame-malformed', 'an ERROR frame that cannot be read'))
+    receiver.onError(id, statusFromNumber(aux), fault)
+    return this.#mayGoOn()
   }
 
   #ackNotAgreed(): false {
@@ -341,6 +342,13 @@ export class ReadLoop implements FrameSink {
   }
 }
 
-const METADATA_PREFIX_BYTES = 2
-/** Of a frame's length: header, deadline and metadata length. */
-const MESSAGE_OVERHEAD_BYTES = LEAST_LENGTH + CALL_PREFIX_BYTES + METADATA_PREFIX_BYTES
+/** Of a body: deadline and metadata length. */
+const BODY_OVERHEAD_BYTES = CALL_PREFIX_BYTES + METADATA_PREFIX_BYTES
+const MAY_COME_IN_PARTS: ReadonlySet<number> = new Set([
+  KIND.CALL,
+  KIND.ANSWER,
+  KIND.ONE_WAY,
+  KIND.BATCH,
+  KIND.STREAM_OPEN,
+  KIND.STREAM_DATA,
+])

@@ -28,7 +28,7 @@ export interface Writes {
   readonly maxFrameBytes: number
   /** The stream position behind the last closed frame. */
   readonly endPosition: number
-  /** Frames written since the beginning. */
+  /** Frames written or held since the beginning. */
   readonly frames: number
   beginControl(kind: number, flags: number, aux: number, id: number): void
   /** Of a held frame that wrote itself. */

@@ -5,7 +5,7 @@ import { LANE_COUNT } from '../mailbox/lane.js'
 import type { Segment } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import type { ByteChannel } from '../socket/channel.js'
-import { endFrame } from '../wire/frame.js'
+import { endFrame, KIND, putU32 } from '../wire/frame.js'
 import { SendCredit } from './credit.js'
 import type { Environment } from './environment.js'
 import { FrameWriter } from './frame-writer.js'
@@ -45,7 +45,7 @@ export class WriteLoop extends FrameWriter implements Writes {
   flushMessages = Number.POSITIVE_INFINITY
   /** Bytes given to the socket since the beginning. */
   handedBytes = 0
-  /** Frames written since the beginning. */
+  /** Frames written or held since the beginning. */
   frames = 0
   protected holding = false
   readonly #channel: ByteChannel
@@ -93,6 +93,11 @@ export class WriteLoop extends FrameWriter implements Writes {
   /** The socket is full: what is sent now waits by lane. */
   get blocked(): boolean {
     return this.holding
+  }
+
+  /** What has an order has to wait: something is ahead of it, if only for the moment. */
+  get mustWait(): boolean {
+    return this.holding || !this.#outbox.empty
   }
 
   /** Nothing waits to be sent. */
@@ -147,6 +152,19 @@ export class WriteLoop extends FrameWriter implements Writes {
     this.#controlFrames += 1
     if (this.holding && this.#controlFrames > this.environment.limits.maxQueuedControlFrames)
       this.#owner.onControlFlood()
+  }
+
+  /** Lets the peer send more. Not counted as a control frame: there are never more than two for each window. */
+  credit(lane: number, id: number, bytes: number): void {
+    if (this.closed) return
+    if (this.encoding) {
+      this.environment.turns.whenEnds(() => this.credit(lane, id, bytes))
+      return
+    }
+    this.beginControl(KIND.CREDIT, 0, lane, id)
+    putU32(this.out, bytes)
+    endFrame(this.out)
+    this.ended()
   }
 
   /** Gives what is ready to the socket, unless it is full. */
@@ -232,7 +250,9 @@ export class WriteLoop extends FrameWriter implements Writes {
   }
 
   protected hold(frame: HeldFrame): void {
-    if (!this.closed) this.enqueue(frame)
+    if (this.closed) return
+    this.frames += 1
+    this.enqueue(frame)
   }
 
   protected charge(lane: number, bodyBytes: number): void {

@@ -114,7 +114,7 @@ export class Caller implements CallPlace {
     const { writes } = this.#connection
     if (writes.encoding) throw reentrant()
     const oneWay = writes.oneWay(lane)
-    const held = writes.blocked || oneWay.holding
+    const held = writes.mustWait || oneWay.holding
     if (held) {
       const offer = oneWay.admit(inTurn)
       if (offer !== 'accepted') return offer

@@ -119,6 +119,8 @@ export class Dispatcher {
 
   onOneWay(message: InboundMessage): void {
     const { counters } = this.#environment
+    // Read before the handler runs: the message is filled anew for the next.
+    const { lane, cost } = message
     counters.oneWayReceived += 1
     let promise: Promise<unknown> | null
     try {
@@ -129,11 +131,16 @@ export class Dispatcher {
       promise = this.#runOneWay(registration, value, call)
     } catch (error) {
       counters.oneWayDropped += 1
+      this.#connection.flow?.consume(lane, cost)
       this.#account(opaque(error))
       return
     }
-    if (promise !== null) this.#awaitOneWay(promise)
-    else counters.handlersFinished += 1
+    if (promise !== null) {
+      this.#awaitOneWay(promise, lane, cost)
+      return
+    }
+    counters.handlersFinished += 1
+    this.#connection.flow?.consume(lane, cost)
   }
 
   onCancel(id: number, code: StatusCode): void {
@@ -279,13 +286,14 @@ export class Dispatcher {
     }
   }
 
-  #awaitOneWay(result: Promise<unknown>): void {
+  #awaitOneWay(result: Promise<unknown>, lane: number, cost: number): void {
     const { counters, limits } = this.#environment
     this.#runningOneWay += 1
     if (this.#runningOneWay >= limits.maxOpenCalls) this.#connection.pauseReading(PAUSE.HANDLERS)
     const settled = (): void => {
       counters.handlersFinished += 1
       this.#runningOneWay -= 1
+      this.#connection.flow?.consume(lane, cost)
       if (this.#runningOneWay < limits.maxOpenCalls) this.#connection.resumeReading(PAUSE.HANDLERS)
       this.#onSettled()
     }

@@ -40,6 +40,7 @@ export const KIND = {
   STREAM_END: 0x12,
   STREAM_RESET: 0x13,
   CREDIT: 0x14,
+  PART: 0x15,
 } as const
 
 /** A kind from here on may be skipped by whoever does not know it. */
@@ -55,7 +56,7 @@ export const FLAG = {
   /** Bits 5 and 6: the lane, 0 high to 3 bulk. */
   LANE_SHIFT: 5,
   LANE_MASK: 0x60,
-  /** The message goes on in the next frame with the same id. */
+  /** The parts that came in this lane stand in front of the body; in a HELLO, it goes on in the next frame. */
   MORE: 0x80,
 } as const
 

@@ -19,7 +19,22 @@ export interface HelloFields {
   /** How many method names this side accepts. */
   readonly maxMethods: number
   readonly services: readonly ServiceFingerprint[]
+  /** Null where this side takes no streams and grants no credit. */
+  readonly flow: FlowFields | null
 }
+
+/** What one side lets the other send before it grants more. Bytes. */
+export interface FlowFields {
+  /** How many streams this side accepts at once. */
+  readonly maxStreams: number
+  /** The credit with which each stream begins. */
+  readonly streamWindowBytes: number
+  /** The credit of each lane for one-way messages. */
+  readonly laneWindowBytes: number
+}
+
+/** The bits of `features`. */
+export const FEATURE = { ACKS: 1 << 0, FLOW: 1 << 1, PARTS: 1 << 2 } as const
 
 export interface ServiceFingerprint {
   readonly name: string
@@ -27,12 +42,15 @@ export interface ServiceFingerprint {
   readonly fingerprint: string
 }
 
-const FIELD = { PEER_ID: 1, CODECS: 2, COMPRESSIONS: 3, FEATURES: 4, LIMITS: 5, SERVICE: 6 } as const
+const FIELD = { PEER_ID: 1, CODECS: 2, COMPRESSIONS: 3, FEATURES: 4, LIMITS: 5, SERVICE: 6, FLOW: 7 } as const
 /** A field type from here on may be skipped by whoever does not know it. */
 const OPTIONAL_FIELDS_FROM = 0x80
 const FIELD_HEAD_BYTES = 3
 const FINGERPRINT_BYTES = 8
 const LIMITS_BYTES = 16
+const FLOW_BYTES = 12
+/** No window is larger, so that sums of credit never leave 31 bits. */
+const MAX_WINDOW_BYTES = 2 ** 31 - 1
 const MAX_PEER_ID_BYTES = 128
 
 /** The fields as `u8 type, u16 length, value`, cut into frame bodies of at most `maxBodyBytes`, never within a field. */
@@ -48,6 +66,7 @@ export function encodeHello(hello: HelloFields, maxBodyBytes: number): Buffer[] 
     field(FIELD.COMPRESSIONS, Buffer.of(hello.compressions)),
     field(FIELD.FEATURES, u32(hello.features)),
     field(FIELD.LIMITS, limits),
+    ...(hello.flow === null ? [] : [field(FIELD.FLOW, flowBytes(hello.flow))]),
     ...hello.services.map(({ name, fingerprint }) =>
       field(FIELD.SERVICE, Buffer.concat([Buffer.from(fingerprint, 'hex'), Buffer.from(name)])),
     ),
@@ -71,7 +90,7 @@ export function decodeHello(body: Buffer): HelloFields {
       const service = readService(value)
       if (services.has(service.name)) throw malformed('a service comes twice')
       services.set(service.name, service)
-    } else if (type >= FIELD.PEER_ID && type <= FIELD.LIMITS) {
+    } else if (type === FIELD.FLOW || (type >= FIELD.PEER_ID && type <= FIELD.LIMITS)) {
       if (single.has(type)) throw malformed(`field ${type} comes twice`)
       single.set(type, value)
     } else if (type < OPTIONAL_FIELDS_FROM) throw malformed(`field ${type} does not exist`)
@@ -90,6 +109,10 @@ export function decodeHello(body: Buffer): HelloFields {
     maxOpenCalls: limits.readUInt32LE(8),
     maxMethods: limits.readUInt32LE(12),
     services: [...services.values()],
+    flow: readFlow(single),
+  }
+  if ((hello.flow !== null) !== ((hello.features & FEATURE.FLOW) !== 0)) {
+    throw malformed('field 7 and the feature bit of streams do not agree')
   }
   if (hello.maxFrameBytes < LEAST_FRAME_LIMIT || hello.maxMessageBytes < LEAST_FRAME_LIMIT) {
     throw malformed(`it accepts frames of ${hello.maxFrameBytes} bytes, less than the least ${LEAST_FRAME_LIMIT}`)
@@ -99,6 +122,24 @@ export function decodeHello(body: Buffer): HelloFields {
 
 /** No side may accept less than this: control frames must always fit. */
 export const LEAST_FRAME_LIMIT = 1024
+
+function flowBytes({ maxStreams, streamWindowBytes, laneWindowBytes }: FlowFields): Buffer {
+  return Buffer.concat([u32(maxStreams), u32(streamWindowBytes), u32(laneWindowBytes)])
+}
+
+function readFlow(fields: ReadonlyMap<number, Buffer>): FlowFields | null {
+  if (!fields.has(FIELD.FLOW)) return null
+  const value = take(fields, FIELD.FLOW, FLOW_BYTES)
+  const flow = {
+    maxStreams: value.readUInt32LE(0),
+    streamWindowBytes: value.readUInt32LE(4),
+    laneWindowBytes: value.readUInt32LE(8),
+  }
+  for (const window of [flow.streamWindowBytes, flow.laneWindowBytes]) {
+    if (window === 0 || window > MAX_WINDOW_BYTES) throw malformed(`a window of ${window} bytes`)
+  }
+  return flow
+}
 
 function readService(value: Buffer): ServiceFingerprint {
   if (value.length <= FINGERPRINT_BYTES) throw malformed('a service without a name')

@@ -192,7 +192,7 @@ describe('what is malformed', () => {
     ['a CALL without its deadline', frame(KIND.CALL, { id: 1, body: Buffer.alloc(3) })],
     ['metadata without its length', frame(KIND.ONE_WAY, { flags: FLAG.METADATA, body: Buffer.alloc(1) })],
     ['metadata beyond its frame', frame(KIND.ONE_WAY, { flags: FLAG.METADATA, body: Buffer.of(9, 0, 0) })],
-    ['a message in parts', frame(KIND.ONE_WAY, { flags: FLAG.MORE })],
+    ['an ERROR in parts', frame(KIND.ERROR, { flags: FLAG.MORE })],
     ['an ERROR that cannot be read', frame(KIND.ERROR, { id: 1 })],
   ])('ends the connection: %s', (_, bytes) => {
     const talk = ready()

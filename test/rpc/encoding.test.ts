@@ -126,11 +126,11 @@ describe('a request that cannot be encoded', () => {
   })
 
   it('because it is over what the peer takes, says so, and leaves the connection alone', async ({ stage }) => {
-    const { server, address } = await stage.listening({ limits: { maxFrameBytes: 64 * 1024 } })
+    const { server, address } = await stage.listening({ limits: { maxMessageBytes: 64 * 1024 } })
     server.handle('length', (request) => (request as Buffer).length)
     const client = stage.client(address, { compression: { algorithm: 'none' } })
-    // In the frame's length: 8 of the header, 4 of the deadline, 3 of msgpack's head of bytes.
-    const most = 64 * 1024 - 8 - 4 - 3
+    // 3 of msgpack's head of bytes.
+    const most = 64 * 1024 - 3
     expect(await client.call('length', Buffer.alloc(most))).toBe(most)
     const over = client.call('length', Buffer.alloc(most + 1))
     const beside = client.call('length', Buffer.alloc(3))
@@ -140,7 +140,7 @@ describe('a request that cannot be encoded', () => {
       processed: 'no',
     })
     expect(await beside).toBe(3)
-    await expect(client.send('note', Buffer.alloc(most + 5))).rejects.toMatchObject({ reason: 'message-too-large' })
+    await expect(client.send('note', Buffer.alloc(most + 1))).rejects.toMatchObject({ reason: 'message-too-large' })
     expect(client.metrics().dialsStarted).toBe(1)
     expect(client.metrics().failures['message-too-large']).toBe(2)
   })
@@ -189,7 +189,7 @@ describe('an answer that cannot be encoded', () => {
   })
 
   it('because it is over what the caller takes, fails its own call, whose handler ran', async ({ stage }) => {
-    const { server, client } = await answering(stage, [Buffer.alloc(MiB)])
+    const { server, client } = await answering(stage, [Buffer.alloc(4 * MiB)])
     const all = Promise.allSettled(['now', 'later', 'echo'].map((name) => client.call(name, 0)))
     const failed = { reason: { reason: 'message-too-large', processed: 'yes' } }
     expect(await all).toMatchObject([failed, failed, { value: 0 }])

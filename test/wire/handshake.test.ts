@@ -76,11 +76,18 @@ const hello: HelloFields = {
     { name: 'chain', fingerprint: '0011223344556677' },
     { name: 'größe', fingerprint: 'ffeeddccbbaa9988' },
   ],
+  flow: null,
 }
 
 describe('a HELLO', () => {
   it('is read as it was written', () => {
     expect(decodeHello(Buffer.concat(encodeHello(hello, 4_000)))).toEqual(hello)
+  })
+
+  it('says which windows its streams and lanes begin with, if it has any', () => {
+    const flow = { maxStreams: 0, streamWindowBytes: 1, laneWindowBytes: 2 ** 31 - 1 }
+    const flowing = { ...hello, features: 0b110, flow }
+    expect(decodeHello(Buffer.concat(encodeHello(flowing, 4_000)))).toEqual(flowing)
   })
 
   it('of many services goes on in further frames, none longer than allowed', () => {
@@ -100,9 +107,9 @@ describe('a HELLO', () => {
   })
 
   const whole = Buffer.concat(encodeHello({ ...hello, services: [] }, 4_000))
-  const malformed: readonly (readonly [string, Buffer])[] = [
+  const malformed: (readonly [string, Buffer])[] = [
     ['is empty', Buffer.alloc(0)],
-    ['has an unknown field', Buffer.concat([whole, Buffer.of(7, 0, 0)])],
+    ['has an unknown field', Buffer.concat([whole, Buffer.of(8, 0, 0)])],
     ['has a field twice', Buffer.concat([whole, Buffer.of(2, 1, 0, 7)])],
     ['ends within the head of a field', Buffer.concat([whole, Buffer.of(6, 1)])],
     ['ends within a field', Buffer.concat([whole, Buffer.of(6, 200, 0, 1)])],
@@ -113,6 +120,16 @@ describe('a HELLO', () => {
     ['accepts frames too small for control', Buffer.concat(encodeHello({ ...hello, maxFrameBytes: 1_023 }, 4_000))],
     ['accepts messages too small', Buffer.concat(encodeHello({ ...hello, maxMessageBytes: 1_023 }, 4_000))],
   ]
+  const flow = { maxStreams: 256, streamWindowBytes: 65_536, laneWindowBytes: 65_536 }
+  const flowing = (fields: Partial<HelloFields>): Buffer =>
+    Buffer.concat(encodeHello({ ...hello, features: 2, flow, ...fields }, 4_000))
+  malformed.push(
+    ['has windows without the feature', flowing({ features: 0 })],
+    ['has the feature without windows', flowing({ flow: null })],
+    ['has a window of nothing', flowing({ flow: { ...flow, laneWindowBytes: 0 } })],
+    ['has a window of 2^31', flowing({ flow: { ...flow, streamWindowBytes: 2 ** 31 } })],
+    ['has windows cut short', Buffer.concat([flowing({ flow: null }), Buffer.of(7, 11, 0), Buffer.alloc(11, 1)])],
+  )
   for (const [what, body] of malformed) {
     it(`that ${what} is malformed`, () => {
       expect(() => decodeHello(body)).toThrow(expect.objectContaining({ reason: 'hello-malformed' }))

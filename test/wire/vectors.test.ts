@@ -46,6 +46,7 @@ const hello = {
   maxOpenCalls: 1_024,
   maxMethods: 4_096,
   services: [],
+  flow: null,
 }
 
 /** The body of a vector's frame, made of its meaning with the library's encoders. */

@@ -1,0 +1,41 @@
+// Hot path: `receive` and `consume` run for every one-way message.
+import { LANE_COUNT } from '../mailbox/lane.js'
+import { ReceiveCredit, WindowBudget } from './credit.js'
+import type { Environment } from './environment.js'
+import type { WriteLoop } from './write-loop.js'
+
+/** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
+export class Flow {
+  readonly budget: WindowBudget
+  readonly #environment: Environment
+  readonly #writes: WriteLoop
+  readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
+
+  constructor(environment: Environment, writes: WriteLoop) {
+    this.#environment = environment
+    this.#writes = writes
+    this.budget = new WindowBudget(environment.flow.windowBudgetBytes)
+  }
+
+  /** One-way messages came. Returns false when the peer had no credit for them. */
+  receive(lane: number, cost: number): boolean {
+    return this.#lane(lane).receive(cost)
+  }
+
+  /** We are done with them. */
+  consume(lane: number, cost: number): void {
+    const credit = this.#lane(lane)
+    if (!credit.consume(cost)) return
+    const bytes = credit.grant()
+    if (bytes > 0) this.#writes.credit(lane, 0, bytes)
+  }
+
+  #lane(lane: number): ReceiveCredit {
+    const known = this.#lanes[lane]
+    if (known !== null && known !== undefined) return known
+    const { laneWindowBytes, maxWindowBytes } = this.#environment.flow
+    const made = new ReceiveCredit(laneWindowBytes, maxWindowBytes, this.budget)
+    this.#lanes[lane] = made
+    return made
+  }
+}

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { FLAG, KIND } from '../../src/wire/frame.js'
+import { FEATURE } from '../../src/wire/hello.js'
+import { frame, u32 } from '../fixtures/raw-peer.js'
+import { type Options, Talk } from './bench.js'
+
+const KiB = 1_024
+const HIGH = 0
+const NORMAL = 1
+
+/** A connection to a peer that takes `laneWindowBytes` of one-way messages a lane, and holds itself to ours. */
+function ready(options: Options = {}, laneWindowBytes = KiB): Talk {
+  const flow = { maxStreams: 0, streamWindowBytes: KiB, laneWindowBytes }
+  return Talk.ready(options, { features: FEATURE.FLOW, flow })
+}
+
+function oneWay(bytes: number, lane = NORMAL): Buffer {
+  return frame(KIND.ONE_WAY, { flags: lane << FLAG.LANE_SHIFT, aux: 7, body: Buffer.alloc(bytes, 120) })
+}
+
+function credit(bytes: number, lane = NORMAL, id = 0): Buffer {
+  return frame(KIND.CREDIT, { aux: lane, id, body: u32(bytes) })
+}
+
+function granted(talk: Talk): (readonly [lane: number, bytes: number])[] {
+  const frames = talk.sent
+  return frames.filter(({ kind }) => kind === KIND.CREDIT).map(({ aux, body }) => [aux, body.readUInt32LE(0)])
+}
+
+describe('a peer that sends one-way messages', () => {
+  it('is held to the credit of each lane, which a message may overdraw once', () => {
+    const talk = ready({ flow: { laneWindowBytes: KiB } })
+    // 12 bytes of every message's cost are its frame's.
+    talk.channel.say(oneWay(KiB - 13), oneWay(5_000), oneWay(3, HIGH))
+    expect(talk.connection.state).toBe('ready')
+    talk.channel.say(oneWay(0))
+    expect(talk.reason).toBe('credit-exceeded')
+    expect(talk.heard.filter(([what]) => what === 'one-way')).toHaveLength(3)
+    talk.end()
+  })
+
+  it('has no more once a message took the last byte of it', () => {
+    const talk = ready({ flow: { laneWindowBytes: KiB } })
+    talk.channel.say(oneWay(KiB - 12), oneWay(0))
+    expect(talk.reason).toBe('credit-exceeded')
+    talk.end()
+  })
+
+  it('pays for a batch as for one message', () => {
+    const talk = ready({ flow: { laneWindowBytes: KiB } })
+    const body = Buffer.concat([u32(1), Buffer.of(120), u32(2), Buffer.of(120, 121)])
+    const batch = frame(KIND.BATCH, { flags: NORMAL << FLAG.LANE_SHIFT, aux: 7, body })
+    const costs: number[] = []
+    talk.onMessage = ({ cost }) => void costs.push(cost)
+    talk.channel.say(batch)
+    expect(costs).toEqual([12 + 5, 6])
+    talk.end()
+  })
+
+  it('gets credit back for what was consumed, half a window at a time', () => {
+    const talk = ready({ flow: { laneWindowBytes: KiB, maxWindowBytes: KiB } })
+    talk.channel.say(oneWay(500))
+    talk.connection.flow?.consume(NORMAL, 511)
+    talk.pass()
+    expect(granted(talk)).toEqual([])
+    talk.connection.flow?.consume(NORMAL, 1)
+    talk.pass()
+    expect(granted(talk)).toEqual([[NORMAL, 512]])
+    talk.end()
+  })
+
+  it('that knows of no credit is not held to any', () => {
+    const talk = Talk.ready({ flow: { laneWindowBytes: KiB } })
+    talk.channel.say(oneWay(5_000), oneWay(5_000), oneWay(5_000))
+    expect([talk.connection.state, talk.connection.flow]).toEqual(['ready', null])
+    talk.channel.say(credit(1))
+    expect(talk.reason).toBe('frame-unexpected')
+    talk.end()
+  })
+})
+
+describe('credit that a peer grants', () => {
+  it.each([
+    ['nothing', credit(0), 'credit-invalid'],
+    ['more than 2^31 - 1 bytes in all', credit(2 ** 31 - KiB), 'credit-invalid'],
+    ['negative', credit(0xffff_ffff), 'credit-invalid'],
+    ['to a lane that there is not', credit(1, 4), 'frame-malformed'],
+    ['in three bytes', frame(KIND.CREDIT, { aux: 1, body: Buffer.alloc(3) }), 'frame-malformed'],
+  ])('ends the connection: %s', (_, bytes, reason) => {
+    const talk = ready()
+    talk.channel.say(bytes)
+    expect(talk.reason).toBe(reason)
+    talk.end()
+  })
+
+  it('may come to 2^31 - 1 bytes', () => {
+    const talk = ready()
+    talk.channel.say(credit(2 ** 31 - 1 - KiB))
+    expect(talk.connection.state).toBe('ready')
+    talk.end()
+  })
+
+  it('lets messages go that had to wait for it, in order, and those of other lanes did not wait', () => {
+    const talk = ready()
+    const send = (text: string, lane = NORMAL): void => {
+      const { writes } = talk.connection
+      const oneWays = writes.oneWay(lane)
+      const flags = lane << FLAG.LANE_SHIFT
+      const held = writes.mustWait || oneWays.holding
+      if (held) writes.beginHeldOneWay(flags, 7)
+      else writes.beginOneWay(flags, 7)
+      writes.out.put(Buffer.from(text))
+      if (held) writes.holdOneWay(flags, 7, oneWays)
+      else writes.endOneWay()
+    }
+    const sent = (): string[] =>
+      talk.sent
+        .filter(({ kind }) => kind === KIND.ONE_WAY || kind === KIND.BATCH)
+        .map(({ kind, body }) => body.toString('latin1', kind === KIND.BATCH ? 4 : 0, kind === KIND.BATCH ? 5 : 1))
+    send('a'.repeat(KiB))
+    talk.pass()
+    for (const text of ['b', 'c', 'd']) send(text)
+    send('e', HIGH)
+    talk.pass()
+    expect(sent()).toEqual(['a', 'e'])
+    talk.channel.say(credit(12))
+    talk.pass()
+    expect(sent()).toEqual(['a', 'e'])
+    talk.channel.say(credit(1))
+    talk.pass()
+    // All three in one batch: it began while there was credit, and overdraws it.
+    expect(sent()).toEqual(['a', 'e', 'b'])
+    expect(talk.connection.writes.oneWay(NORMAL).credit?.available).toBe(1 - 12 - 15)
+    talk.end()
+  })
+})
