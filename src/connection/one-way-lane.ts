@@ -23,7 +23,10 @@ export class OneWayLane implements Sender {
   /** Null where the peer grants none: then only the socket holds us back. */
   readonly credit: SendCredit | null
   readonly #counters: Counters
+  /** Who waits for room in the mailbox. */
   readonly #roomWaiters = new Ring<() => void>()
+  /** Who waits until nothing is held back, to send without the mailbox. */
+  readonly #openWaiters = new Ring<() => void>()
   #queued = false
 
   constructor(lane: number, bounds: MailboxBounds, credit: SendCredit | null, counters: Counters) {
@@ -42,7 +45,7 @@ export class OneWayLane implements Sender {
 
   /** Whether a message that has to wait may. While senders wait for room, nobody goes before them. */
   admit(inTurn: boolean): Offer {
-    return !inTurn && this.#roomWaiters.length > 0 ? 'wait' : this.mailbox.admit()
+    return !inTurn && this.waiting > 0 ? 'wait' : this.mailbox.admit()
   }
 
   charge(bodyBytes: number): void {
@@ -62,16 +65,23 @@ export class OneWayLane implements Sender {
     this.wake(writes)
   }
 
-  /** There is credit, or something to send. */
+  /** There is credit, or somebody who wants to send. */
   wake(writes: Writes): void {
-    if (this.#queued || this.mailbox.length === 0 || (this.credit !== null && !this.credit.open)) return
+    const wanted = this.mailbox.length + this.#openWaiters.length > 0
+    if (this.#queued || !wanted || (this.credit !== null && !this.credit.open)) return
     this.#queued = true
     writes.enqueue(this)
   }
 
-  /** How many senders wait for room. */
+  /** How many senders wait. */
   get waiting(): number {
-    return this.#roomWaiters.length
+    return this.#roomWaiters.length + this.#openWaiters.length
+  }
+
+  /** Calls back as soon as messages can be sent without waiting, or the connection is closed. */
+  whenOpen(callback: () => void, writes: Writes): void {
+    this.#openWaiters.push(callback)
+    this.wake(writes)
   }
 
   /** Calls back, in order, as soon as there is room; and when the connection is closed. */
@@ -90,8 +100,6 @@ export class OneWayLane implements Sender {
       // A batch was closed, or a large message was: others get their turn.
       if (writes.frames !== frames) return this.#wantsMore() ? SENDER.ROTATE : this.#done()
     }
-    // The rest of a batch must not wait for a message that has no credit to come.
-    writes.endBatch()
     return this.#done()
   }
 
@@ -100,6 +108,7 @@ export class OneWayLane implements Sender {
     this.#counters.oneWayDropped += this.mailbox.length
     while (this.mailbox.next() !== undefined);
     for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
+    for (let tell = this.#openWaiters.shift(); tell !== undefined; tell = this.#openWaiters.shift()) tell()
   }
 
   #wantsMore(): boolean {
@@ -116,5 +125,7 @@ export class OneWayLane implements Sender {
   /** Who waited sends at once, so that nobody gets before it. */
   #tellRoom(): void {
     while (this.#roomWaiters.length > 0 && !this.mailbox.full) this.#roomWaiters.shift()?.()
+    if (this.holding) return
+    for (let count = this.#openWaiters.length; count > 0; count -= 1) this.#openWaiters.shift()?.()
   }
 }

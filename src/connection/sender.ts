@@ -35,8 +35,6 @@ export interface Writes {
   heldFrameEnded(): void
   beginOneWay(flags: number, method: number): void
   endOneWay(): void
-  /** Closes the open batch. */
-  endBatch(): void
   /** Waits for the socket, or sends at once while it has room. */
   enqueue(sender: Sender): void
 }

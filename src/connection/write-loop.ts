@@ -132,11 +132,6 @@ export class WriteLoop extends FrameWriter implements Writes {
     this.ended()
   }
 
-  /** Closes the open batch. */
-  endBatch(): void {
-    if (this.batchOpen) this.closeBatch()
-  }
-
   /** A whole frame without payload rules: control frames. Says nothing on a closed connection. */
   control(kind: number, flags: number, aux: number, id: number, body?: Uint8Array): void {
     if (this.closed) return

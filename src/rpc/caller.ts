@@ -112,29 +112,22 @@ export class Caller implements CallPlace {
    */
   send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null, inTurn: boolean): Offer {
     const { writes } = this.#connection
-    if (writes.encoding) throw reentrant()
     const oneWay = writes.oneWay(lane)
     const held = writes.mustWait || oneWay.holding
     if (held) {
       const offer = oneWay.admit(inTurn)
       if (offer !== 'accepted') return offer
     }
-    const number = this.#numbers.get(method) || this.#numbers.introduce(method)
-    const { request } = method
-    const flags = flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null)
-    try {
-      if (held) writes.beginHeldOneWay(flags, number)
-      else writes.beginOneWay(flags, number)
-      if (metadata !== null) writes.putMetadata(metadata)
-      request.encode(value, writes.out)
-      if (held) writes.holdOneWay(flags, number, oneWay)
-      else writes.endOneWay()
-    } catch (error) {
-      writes.abandon()
-      throw asError(error)
-    }
-    this.#environment.counters.oneWaySent += 1
+    this.#encode(method, value, lane, metadata, held)
     return 'accepted'
+  }
+
+  /** Sends a one-way message without a queue. Returns false where something holds it back. Throws as `send` does. */
+  sendNow(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null): boolean {
+    const { writes } = this.#connection
+    if (writes.mustWait || writes.oneWay(lane).holding) return false
+    this.#encode(method, value, lane, metadata, false)
+    return true
   }
 
   /** Settles a call before its answer. Its place is kept until the peer says that the handler has settled. */
@@ -219,6 +212,26 @@ export class Caller implements CallPlace {
       if (pending.settled) this.#abandoned -= 1
       else pending.fail(processed(error, pending.endPosition <= handedBytes ? 'maybe' : 'no'))
     })
+  }
+
+  #encode(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null, held: boolean): void {
+    const { writes } = this.#connection
+    if (writes.encoding) throw reentrant()
+    const number = this.#numbers.get(method) || this.#numbers.introduce(method)
+    const { request } = method
+    const flags = flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null)
+    try {
+      if (held) writes.beginHeldOneWay(flags, number)
+      else writes.beginOneWay(flags, number)
+      if (metadata !== null) writes.putMetadata(metadata)
+      request.encode(value, writes.out)
+      if (held) writes.holdOneWay(flags, number, writes.oneWay(lane))
+      else writes.endOneWay()
+    } catch (error) {
+      writes.abandon()
+      throw asError(error)
+    }
+    this.#environment.counters.oneWaySent += 1
   }
 
   /** Settles what is due; returns the earliest deadline left. */

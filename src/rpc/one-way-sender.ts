@@ -1,5 +1,6 @@
 // Hot path: `send` runs for every one-way message of a client.
 import type { Environment } from '../connection/environment.js'
+import type { OneWayLane } from '../connection/one-way-lane.js'
 import { laneOf, type SendOptions } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
@@ -98,21 +99,33 @@ export class OneWaySender {
 
   /** Sends all that is left, as long as nothing has to wait. Returns null when nothing is left. */
   #pump(session: Session, rest: Iterator<unknown>, route: Route): Pumped | null {
+    const { method, lane, metadata } = route
     for (let next = rest.next(); next.done !== true; next = rest.next()) {
-      const sent = this.#sendOn(session, { ...route, message: next.value })
-      // Waiting for what is accepted already would cost a round of the microtask queue per message.
-      if (sent !== ACCEPTED || !session.usable) return { session, sent }
+      // The iterator of the user may close what it likes.
+      if (session.usable && session.caller.sendNow(method, next.value, lane, metadata)) continue
+      return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value }) }
     }
     return null
   }
 
+  /**
+   * A batch waits in its source rather than in the mailbox: encoded where it leaves from, a message costs a third. Where
+   * nobody is to wait, the mailbox decides what is refused or dropped.
+   */
+  async #sendWhenOpen(session: Session, parcel: Parcel): Promise<void> {
+    const { method, message, lane, metadata } = parcel
+    if (this.#environment.mailbox.overflow !== 'wait') return this.#sendOn(session, parcel)
+    while (session.usable) {
+      const oneWay = this.#laneWithPlace(session, lane)
+      await new Promise<void>((resolve) => oneWay.whenOpen(resolve, session.connection.writes))
+      if (session.usable && session.caller.sendNow(method, message, lane, metadata)) return
+    }
+    return this.#send(parcel)
+  }
+
   #sendWhenRoom(session: Session, parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
-    const oneWay = session.connection.writes.oneWay(lane)
-    if (oneWay.waiting >= this.#environment.limits.maxQueuedCalls) {
-      this.#environment.counters.oneWayRefused += 1
-      throw this.#outbound.queueFull('too many senders')
-    }
+    const oneWay = this.#laneWithPlace(session, lane)
     return new Promise((resolve, reject) => {
       oneWay.whenRoom(() => {
         try {
@@ -127,5 +140,13 @@ export class OneWaySender {
         }
       })
     })
+  }
+
+  /** The lane, unless too many senders wait there. */
+  #laneWithPlace({ connection }: Session, lane: number): OneWayLane {
+    const oneWay = connection.writes.oneWay(lane)
+    if (oneWay.waiting < this.#environment.limits.maxQueuedCalls) return oneWay
+    this.#environment.counters.oneWayRefused += 1
+    throw this.#outbound.queueFull('too many senders')
   }
 }
