@@ -1,12 +1,17 @@
 // Hot path where lanes wait: `next` runs once for each thing taken.
 import { LANE_COUNT } from './lane.js'
 
-/** A lane that waits goes at least once in this many turns, however busy the lanes above it are. */
+/**
+ * A lane that was passed over in this many turns but one goes next, however busy the lanes above it are. Several may
+ * come to that in the same turn, and then go one after another; so a lane that waits goes at least once in
+ * `PATIENCE + LANE_COUNT - 2` turns, and once in `PATIENCE` where no other lane has been passed over as often.
+ */
 export const PATIENCE = 16
 
 /**
- * Which lane goes next: the highest that waits, unless a lower one was passed over too often. A lane below is so never
- * starved, and a lane above is delayed by at most one thing in sixteen. Arithmetic only.
+ * Which lane goes next: the highest that waits, unless a lower one was passed over too often; of several such the
+ * higher goes first. A lane below is so never starved, and the lanes above lose one turn in sixteen to each lane below
+ * them. Arithmetic only.
  */
 export class LaneTurns {
   readonly #passedOver = new Uint8Array(LANE_COUNT)
@@ -14,13 +19,18 @@ export class LaneTurns {
   /** The lane whose turn it is among those whose bits are set in `waiting`, or -1. */
   next(waiting: number): number {
     let chosen = -1
+    let starved = false
     for (let lane = 0; lane < LANE_COUNT; lane += 1) {
-      if ((waiting & (1 << lane)) === 0) this.#passedOver[lane] = 0
-      else if (chosen < 0 || (this.#passedOver[lane] as number) >= PATIENCE - 1) chosen = lane
+      if ((waiting & (1 << lane)) === 0) {
+        this.#passedOver[lane] = 0
+        continue
+      }
+      const late = (this.#passedOver[lane] as number) >= PATIENCE - 1
+      if (chosen < 0 || (late && !starved)) chosen = lane
+      starved ||= late
     }
     if (chosen < 0) return chosen
-    for (let lane = chosen + 1; lane < LANE_COUNT; lane += 1) this.#passOver(lane, waiting)
-    for (let lane = 0; lane < chosen; lane += 1) this.#passOver(lane, waiting)
+    for (let lane = 0; lane < LANE_COUNT; lane += 1) if (lane !== chosen) this.#passOver(lane, waiting)
     this.#passedOver[chosen] = 0
     return chosen
   }

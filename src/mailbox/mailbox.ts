@@ -31,7 +31,8 @@ export interface Sized {
 /**
  * A queue with a bound on count and on bytes, and a policy for what comes when it is full. It is full at either bound;
  * the last message taken may pass the bound of bytes by its own size, so that no message is too large for an empty
- * mailbox. Every message offered is counted once: accepted, refused or dropped.
+ * mailbox. Every message offered is counted once: accepted, refused or dropped; one that is to wait is counted when it
+ * is offered again. `droppedOldest` counts a second time what was accepted before.
  */
 export class Mailbox<T extends Sized> {
   readonly #bounds: MailboxBounds
@@ -43,7 +44,7 @@ export class Mailbox<T extends Sized> {
   droppedOldest = 0
   droppedNewest = 0
 
-  /** `onDropped` is told of every message that was accepted and then made room for a newer one. */
+  /** `onDropped` is told of every message that was accepted and then made room for a newer one. It must not throw. */
   constructor(bounds: MailboxBounds, onDropped: (item: T) => void = () => {}) {
     this.#bounds = bounds
     this.#onDropped = onDropped
@@ -81,7 +82,8 @@ export class Mailbox<T extends Sized> {
 
   /** Takes a message in that `admit` has accepted; what must make room for it is dropped. */
   put(item: T): void {
-    while (this.full) this.#dropOldest()
+    // An empty mailbox takes anything, so this ends whatever the bounds are.
+    while (this.full && this.#ring.length > 0) this.#dropOldest()
     this.#ring.push(item)
     this.#bytes += item.bytes
     this.accepted += 1
