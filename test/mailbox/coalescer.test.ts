@@ -1,0 +1,298 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { TimerWheel } from '../../src/base/timer-wheel.js'
+import { Coalescer, type CoalescerOptions } from '../../src/mailbox/coalescer.js'
+import { VirtualClock } from '../support/virtual-clock.js'
+
+interface Hashes {
+  readonly topic: string
+  readonly all: readonly number[]
+}
+
+/** The wheel fires at most a tick late. */
+const TICK_MS = 2
+function stage(options: Partial<CoalescerOptions<Hashes>> = {}, emit?: (item: Hashes) => void) {
+  const clock = new VirtualClock({ turns: 'manual' })
+  const wheel = new TimerWheel(clock)
+  const emitted: [at: number, topic: string, ...all: number[]][] = []
+  const coalescer = new Coalescer<Hashes>(
+    {
+      key: ({ topic }) => topic,
+      merge: (older, newer) => ({ topic: older.topic, all: [...older.all, ...newer.all] }),
+      maxDelayMs: 10,
+      maxItems: 5_000,
+      ...options,
+    },
+    wheel,
+    (item) => {
+      emitted.push([clock.now(), item.topic, ...item.all])
+      emit?.(item)
+    },
+  )
+  const add = (topic: string, ...all: number[]) => coalescer.add({ topic, all })
+  /** What came out, without when. */
+  const said = () => emitted.map(([, ...what]) => what)
+  const armed = () => [wheel.armed, clock.timers]
+  return { clock, wheel, coalescer, emitted, add, said, armed }
+}
+
+describe('a coalescer', () => {
+  test('makes one item of a thousand that come within ten milliseconds, and loses or doubles none', () => {
+    const { clock, coalescer, emitted, add, armed } = stage()
+    const numbers = Array.from({ length: 1_000 }, (_, index) => index)
+    for (const number of numbers) {
+      if (number > 0 && number % 125 === 0) clock.advance(1)
+      expect(add('tx', number)).toBe(true)
+    }
+    expect([coalescer.pending, ...armed()]).toEqual([1, 1, 1])
+    clock.advance(10)
+    expect(emitted.map(([, ...what]) => what)).toEqual([['tx', ...numbers]])
+    expect([coalescer.pending, ...armed()]).toEqual([0, 0, 0])
+    clock.advance(60_000)
+    expect(emitted).toHaveLength(1)
+  })
+
+  test('waits from the first of what is pending, however often others follow', () => {
+    const { clock, emitted, add } = stage()
+    clock.advance(101)
+    for (let number = 0; number < 40; number += 1) {
+      add('tx', number)
+      clock.advance(1)
+    }
+    const [first] = emitted
+    expect(first?.[0]).toBeGreaterThanOrEqual(111)
+    expect(first?.[0]).toBeLessThanOrEqual(111 + TICK_MS)
+    clock.advance(20)
+    expect(emitted.flatMap(([, , ...all]) => all)).toEqual(Array.from({ length: 40 }, (_, index) => index))
+    for (const [, , ...all] of emitted) expect(all.length).toBeLessThanOrEqual(10 + 2 * TICK_MS)
+  })
+
+  test('keeps the keys apart, in the order in which each came first', () => {
+    const { clock, coalescer, add, said } = stage()
+    add('b', 1)
+    add('a', 2)
+    add('b', 3)
+    add('c', 4)
+    add('a', 5)
+    expect(coalescer.pending).toBe(3)
+    clock.advance(10 + TICK_MS)
+    expect(said()).toEqual([
+      ['b', 1, 3],
+      ['a', 2, 5],
+      ['c', 4],
+    ])
+  })
+
+  test('has one key for all where none is said', () => {
+    const clock = new VirtualClock({ turns: 'manual' })
+    const sums: number[] = []
+    const options = { merge: (a: number, b: number) => a + b, maxDelayMs: 5, maxItems: 100 }
+    const coalescer = new Coalescer<number>(options, new TimerWheel(clock), (sum) => sums.push(sum))
+    for (const number of [1, 2, 3]) coalescer.add(number)
+    clock.advance(10)
+    expect([sums, clock.timers]).toEqual([[6], 0])
+  })
+
+  test('takes undefined for an item like any other', () => {
+    const clock = new VirtualClock({ turns: 'manual' })
+    const emitted: unknown[] = []
+    const options = { merge: () => 'merged', maxDelayMs: 5, maxItems: 100 }
+    const coalescer = new Coalescer<string | undefined>(options, new TimerWheel(clock), (item) => emitted.push(item))
+    coalescer.add(undefined)
+    coalescer.flush()
+    coalescer.add(undefined)
+    coalescer.add(undefined)
+    coalescer.close()
+    expect(emitted).toEqual([undefined, 'merged'])
+  })
+
+  test('emits with the addition that reaches maxItems, additions counted and not keys', () => {
+    const { coalescer, add, said, armed } = stage({ maxItems: 4 })
+    for (const number of [1, 2, 3]) add('tx', number)
+    expect(said()).toEqual([])
+    add('tx', 4)
+    expect([said(), ...armed()]).toEqual([[['tx', 1, 2, 3, 4]], 0, 0])
+    // It counts from the beginning.
+    for (const number of [5, 6, 7]) add(`${number}`, number)
+    expect([coalescer.pending, said().length]).toEqual([3, 1])
+    add('8', 8)
+    expect([coalescer.pending, said().length]).toEqual([0, 5])
+  })
+
+  test('of one item at a time arms no timer', () => {
+    const { add, said, armed } = stage({ maxItems: 1 })
+    add('tx', 1)
+    add('tx', 2)
+    expect([said(), ...armed()]).toEqual([
+      [
+        ['tx', 1],
+        ['tx', 2],
+      ],
+      0,
+      0,
+    ])
+  })
+
+  test('emits at once when it is told to', () => {
+    const { clock, coalescer, add, said, armed } = stage()
+    coalescer.flush()
+    add('tx', 1)
+    coalescer.flush()
+    coalescer.flush()
+    expect([said(), ...armed()]).toEqual([[['tx', 1]], 0, 0])
+    // The time of the next begins anew.
+    clock.advance(9)
+    add('tx', 2)
+    clock.advance(9)
+    expect(said()).toHaveLength(1)
+    clock.advance(1 + TICK_MS)
+    expect(said()).toHaveLength(2)
+  })
+
+  test('emits what is pending when it is closed, and takes nothing more', () => {
+    const { coalescer, add, said, armed } = stage()
+    add('tx', 1)
+    coalescer.close()
+    expect(add('tx', 2)).toBe(false)
+    coalescer.close()
+    expect([said(), coalescer.pending, ...armed()]).toEqual([[['tx', 1]], 0, 0, 0])
+  })
+
+  test.each([
+    ['maxItems', { maxItems: 0 }],
+    ['maxItems', { maxItems: Number.NaN }],
+    ['maxDelayMs', { maxDelayMs: -1 }],
+    ['maxDelayMs', { maxDelayMs: Number.NaN }],
+  ])('is not made with a wrong %s', (option, options) => {
+    expect(() => stage(options)).toThrow(expect.objectContaining({ reason: 'option-range', details: { option } }))
+  })
+})
+
+describe('where merging fails', () => {
+  const merge = (older: Hashes, newer: Hashes): Hashes => {
+    if (newer.all.includes(13)) throw new Error('unlucky')
+    return { topic: older.topic, all: [...older.all, ...newer.all] }
+  }
+
+  test('whoever adds is told, and everything is as before', () => {
+    const { clock, coalescer, add, said, armed } = stage({ merge, maxItems: 4 })
+    add('a', 1)
+    add('b', 2)
+    for (let round = 0; round < 3; round += 1) expect(() => add('a', 13)).toThrow('unlucky')
+    expect([coalescer.pending, ...armed()]).toEqual([2, 1, 1])
+    // It did not count either.
+    add('a', 3)
+    expect(said()).toEqual([])
+    clock.advance(10 + TICK_MS)
+    expect([said(), ...armed()]).toEqual([
+      [
+        ['a', 1, 3],
+        ['b', 2],
+      ],
+      0,
+      0,
+    ])
+  })
+
+  test('as where the key does, nothing begins to wait', () => {
+    const key = (): never => {
+      throw new Error('no key')
+    }
+    const { coalescer, add, armed } = stage({ key })
+    expect(() => add('a', 1)).toThrow('no key')
+    expect([coalescer.pending, ...armed()]).toEqual([0, 0, 0])
+  })
+})
+
+describe('where emitting fails', () => {
+  const failing = (topics: string) => (item: Hashes) => {
+    if (topics.includes(item.topic)) throw new Error(`no ${item.topic}`)
+  }
+
+  test('the others are emitted all the same, and whoever flushed is told', () => {
+    const { coalescer, add, said, armed } = stage({}, failing('b'))
+    for (const topic of ['a', 'b', 'c']) add(topic, 1)
+    expect(() => coalescer.flush()).toThrow('no b')
+    expect(said().map(([topic]) => topic)).toEqual(['a', 'b', 'c'])
+    expect([coalescer.pending, ...armed()]).toEqual([0, 0, 0])
+  })
+
+  test('more than once, all of it is told', () => {
+    const { coalescer, add } = stage({}, failing('ac'))
+    for (const topic of ['a', 'b', 'c']) add(topic, 1)
+    let told: unknown
+    try {
+      coalescer.close()
+    } catch (error) {
+      told = error
+    }
+    expect((told as AggregateError).errors.map(({ message }: Error) => message)).toEqual(['no a', 'no c'])
+  })
+
+  test('at its time, the process is told', () => {
+    const { clock, add, said } = stage({}, failing('a'))
+    add('a', 1)
+    add('b', 2)
+    clock.advance(20)
+    expect(said()).toHaveLength(2)
+    expect(() => clock.turn()).toThrow('no a')
+  })
+
+  test('whoever adds is not told that the item was not taken', () => {
+    const { clock, coalescer, add, said, armed } = stage({ maxItems: 2 }, failing('a'))
+    add('a', 1)
+    expect(add('b', 2)).toBe(true)
+    expect([said().length, coalescer.pending]).toEqual([2, 0])
+    clock.advance(20)
+    expect(() => clock.turn()).toThrow('no a')
+    expect(armed()).toEqual([0, 0])
+  })
+
+  test('nothing that was added by emit meanwhile is lost', () => {
+    const again = stage({}, ({ topic }) => {
+      if (topic === 'a') again.add('again', 2)
+    })
+    again.add('a', 1)
+    again.add('b', 1)
+    again.coalescer.flush()
+    expect([again.said().map(([topic]) => topic), again.coalescer.pending]).toEqual([['a', 'b'], 1])
+    again.clock.advance(20)
+    expect(again.said().at(-1)).toEqual(['again', 2])
+    expect(again.armed()).toEqual([0, 0])
+  })
+})
+
+test('whatever is added and whenever, each item comes out once, in order by key, in time and never more than fit', () => {
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom('a', 'b', 'c') },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 12 }) },
+    { weight: 1, arbitrary: fc.constant('flush' as const) },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 9 }), (steps, maxItems) => {
+      const { clock, coalescer, emitted, add, armed } = stage({ maxItems })
+      const addedAt: number[] = []
+      const byTopic = new Map<string, number[]>()
+      for (const one of steps) {
+        if (one === 'flush') coalescer.flush()
+        else if (typeof one === 'number') clock.advance(one)
+        else {
+          byTopic.set(one, [...(byTopic.get(one) ?? []), addedAt.length])
+          add(one, addedAt.length)
+          addedAt.push(clock.now())
+        }
+        expect(armed()).toEqual(coalescer.pending > 0 ? [1, 1] : [0, 0])
+        const out = emitted.reduce((sum, [, , ...all]) => sum + all.length, 0)
+        expect(addedAt.length - out).toBeLessThan(maxItems)
+      }
+      coalescer.close()
+      expect(armed()).toEqual([0, 0])
+      for (const [topic, numbers] of byTopic) {
+        expect(emitted.flatMap(([, one, ...all]) => (one === topic ? all : []))).toEqual(numbers)
+      }
+      for (const [at, , ...all] of emitted)
+        for (const number of all) expect(at - (addedAt[number] as number)).toBeLessThanOrEqual(10 + TICK_MS)
+    }),
+    { numRuns: 200 },
+  )
+})
