@@ -69,7 +69,7 @@ const BEHIND_GRANTS = 4
  */
 export class ReceiveCredit {
   readonly #initial: number
-  readonly #most: number
+  #most: number
   readonly #budget: WindowBudget
   #window: number
   #granted: number
@@ -127,6 +127,8 @@ export class ReceiveCredit {
   close(): void {
     this.#budget.giveBack(this.#window - this.#initial)
     this.#window = this.#initial
+    // What comes late must not take from the budget again: nobody would give it back.
+    this.#most = this.#initial
   }
 
   #grow(): number {
