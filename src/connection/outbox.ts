@@ -35,7 +35,8 @@ export class Outbox {
     const sender = ring?.peek()
     if (ring === undefined || ring === null || sender === undefined) return false
     const wants = sender.send(writes)
-    if (wants === SENDER.STAY) return true
+    // Sending may end the connection: then everybody is forgotten, this one too.
+    if (wants === SENDER.STAY || this.#lanes[lane] !== ring) return true
     ring.shift()
     if (wants === SENDER.ROTATE) ring.push(sender)
     else this.#bytes -= sender.bytes

@@ -124,6 +124,19 @@ describe('what we let the peer send', () => {
     expect([credit.window, budget.left]).toEqual([100, 10_000])
   })
 
+  test('keeps back no more than was consumed, where it is granted early', () => {
+    const credit = new ReceiveCredit(100, 200, new WindowBudget(100))
+    readAll(credit, 50)
+    credit.grant()
+    credit.receive(100)
+    const granted = Array.from({ length: 5 }, () => {
+      credit.consume(1)
+      return credit.grant()
+    })
+    expect(granted).toEqual([1, 1, 1, 0, 1])
+    expect([credit.window, credit.granted, credit.held]).toEqual([199, 104, 95])
+  })
+
   test('counts the grants at which it was behind anew for a reader that caught up', () => {
     const credit = new ReceiveCredit(100, 400, new WindowBudget(10_000))
     const catchUp = () => {
