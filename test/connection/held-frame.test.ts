@@ -39,8 +39,8 @@ function newBlocked(whole = WHOLE, maxFrameBytes = 2 ** 20): Writing {
   return writing
 }
 
-function call(writing: Writing, lane: number, body: Uint8Array, ticket: Ticket | null, timeoutMs = 0): void {
-  writing.loop.beginCall(lane << FLAG.LANE_SHIFT, 7, 99, timeoutMs)
+function call(writing: Writing, lane: number, body: Uint8Array, ticket: TestTicket, timeoutMs = 0): void {
+  writing.loop.beginCall(lane << FLAG.LANE_SHIFT, 7, ticket.id, timeoutMs)
   writing.loop.out.put(body)
   writing.loop.endMessage(ticket)
 }
@@ -166,8 +166,8 @@ describe('a frame', () => {
   it('of a call says how much time is left when it leaves', () => {
     const writing = newBlocked()
     const tickets = [new TestTicket(5), new TestTicket(6)]
-    call(writing, 1, bytes(10), tickets[0] as Ticket, 1_000)
-    call(writing, 1, bytes(2 * PART_BYTES), tickets[1] as Ticket, 1_000)
+    call(writing, 1, bytes(10), tickets[0] as TestTicket, 1_000)
+    call(writing, 1, bytes(2 * PART_BYTES), tickets[1] as TestTicket, 1_000)
     for (const ticket of tickets) ticket.leftMs = 321
     writing.channel.flush()
     expect(assemble(writing.frames.slice(1)).messages.map(({ body }) => body.readUInt32LE(0))).toEqual([321, 321])
