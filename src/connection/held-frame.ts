@@ -73,7 +73,9 @@ export class HeldFrame implements Sender {
       this.#part(writes, most)
       return SENDER.STAY
     }
-    writes.beginControl(this.#kind, whole ? this.#flags : this.#flags | FLAG.MORE, this.#aux, this.#leave())
+    // What fits one part after all has no parts in front of it.
+    const flags = this.#sent === 0 ? this.#flags : this.#flags | FLAG.MORE
+    writes.beginControl(this.#kind, flags, this.#aux, this.#leave())
     this.#body.put(writes.out, this.#sent, this.#body.bytes)
     endFrame(writes.out)
     if (this.#ticket !== null) this.#ticket.endPosition = writes.endPosition
