@@ -15,8 +15,10 @@ export class Counters {
   callsFailed = 0
   handlersStarted = 0
   handlersFinished = 0
+  /** Put on the wire. With those dropped, refused, and still waiting these are all that were to be sent. */
   oneWaySent = 0
   oneWayReceived = 0
+  /** By a full mailbox or a connection that closed; of those received: nobody takes them, or they cannot be read. */
   oneWayDropped = 0
   /** Refused to their sender: it was told, and keeps them. */
   oneWayRefused = 0

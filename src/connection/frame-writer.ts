@@ -150,12 +150,18 @@ export abstract class FrameWriter {
     return frameBytes - HEADER_BYTES
   }
 
-  /** Takes the body out of the open frame, which is gone as if never begun. Throws `message-too-large`. */
+  /**
+   * Takes the body out of the open frame, which is gone as if never begun. Throws `message-too-large`, also where only
+   * compression might have made it fit: when its turn comes there is nobody to tell any more.
+   */
   takeBody(): HeldBody {
     const { out } = this
     this.#encoding = false
     const payloadBytes = openFrameBytes(out) - this.#payloadOffset
     if (payloadBytes > this.maxMessageBytes) throw this.#tooLarge('message', payloadBytes, this.maxMessageBytes)
+    const length = openFrameBytes(out) - LENGTH_BYTES
+    if (length > this.maxFrameBytes && this.wholeFrameBytes === 0)
+      throw this.#tooLarge('frame', length, this.maxFrameBytes)
     return HeldBody.of(out)
   }
 

@@ -45,7 +45,10 @@ export class OneWayLane implements Sender {
 
   /** Whether a message that has to wait may. While senders wait for room, nobody goes before them. */
   admit(inTurn: boolean): Offer {
-    return !inTurn && this.waiting > 0 ? 'wait' : this.mailbox.admit()
+    if (!inTurn && this.waiting > 0) return 'wait'
+    const offer = this.mailbox.admit()
+    if (offer === 'dropped') this.#counters.oneWayDropped += 1
+    return offer
   }
 
   charge(bodyBytes: number): void {
@@ -97,6 +100,7 @@ export class OneWayLane implements Sender {
       writes.beginOneWay(held.flags, held.method)
       held.body.put(writes.out, 0, held.bytes)
       writes.endOneWay()
+      this.#counters.oneWaySent += 1
       // A batch was closed, or a large message was: others get their turn.
       if (writes.frames !== frames) return this.#wantsMore() ? SENDER.ROTATE : this.#done()
     }

@@ -231,7 +231,8 @@ export class Caller implements CallPlace {
       writes.abandon()
       throw asError(error)
     }
-    this.#environment.counters.oneWaySent += 1
+    // One that is held is counted when it leaves.
+    if (!held) this.#environment.counters.oneWaySent += 1
   }
 
   /** Settles what is due; returns the earliest deadline left. */
