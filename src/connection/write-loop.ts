@@ -102,7 +102,9 @@ export class WriteLoop extends FrameWriter implements Writes {
 
   /** Nothing waits to be sent. */
   get idle(): boolean {
-    return !this.holding && this.#outbox.empty && (this.#oneWays?.every((lane) => lane?.mailbox.length === 0) ?? true)
+    return (
+      !this.holding && this.#outbox.empty && (this.#oneWays?.every((lane) => (lane?.mailbox.length ?? 0) === 0) ?? true)
+    )
   }
 
   /** The peer holds one-way messages back by credit, and begins with this much a lane. */
