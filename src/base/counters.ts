@@ -22,6 +22,10 @@ export class Counters {
   oneWayDropped = 0
   /** Refused to their sender: it was told, and keeps them. */
   oneWayRefused = 0
+  streamsOpened = 0
+  streamsServed = 0
+  streamMessagesSent = 0
+  streamMessagesReceived = 0
   framesSent = 0
   framesReceived = 0
   writes = 0

@@ -122,6 +122,22 @@ export const REASONS = {
     'Too many calls wait for a connection, or too many bytes wait for the socket.',
   ],
   'call-id-invalid': ['INTERNAL', 'peer', 'A call id that does not rise, or that collides with an open call.'],
+  'stream-id-invalid': [
+    'INTERNAL',
+    'peer',
+    'A stream id that does not rise, that is of the other side, or that was never opened.',
+  ],
+  'stream-ended': ['INTERNAL', 'peer', 'Data of a stream whose sender had ended its half.'],
+  'stream-idle': [
+    'DEADLINE_EXCEEDED',
+    'peer',
+    'A stream waited for its peer, to send or to grant credit, for `limits.streamIdleMs`.',
+  ],
+  'too-many-streams': [
+    'RESOURCE_EXHAUSTED',
+    'local',
+    'More open streams on one connection than the limit that the receiver announced.',
+  ],
   'credit-exceeded': ['INTERNAL', 'peer', 'Data beyond the credit that was granted.'],
   'credit-invalid': ['INTERNAL', 'peer', 'Credit of nothing, beyond 2^31 - 1 bytes, or for a stream never opened.'],
   'part-invalid': [
@@ -241,4 +257,17 @@ export interface FailureFacts {
 export function failure(reason: Reason, message: string, facts: FailureFacts = {}): TransportError {
   const [code, origin] = REASONS[reason]
   return new TransportError(message, { code, origin, reason, ...facts })
+}
+
+/** The same failure, with what is known of this one call. */
+export function processed(error: TransportError, ran: Processed): TransportError {
+  const { code, origin, reason, details } = error
+  return new TransportError(error.message, {
+    code,
+    origin,
+    processed: ran,
+    details,
+    cause: error.cause,
+    ...(reason === undefined ? {} : { reason }),
+  })
 }

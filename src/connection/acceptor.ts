@@ -95,6 +95,7 @@ export class Acceptor {
       },
       this.#services(),
       limits.handshakeMs,
+      false,
     )
     this.#handshaking.add(connection)
   }

@@ -9,11 +9,13 @@ export class Conduct {
   readonly #environment: Environment
   readonly #pings: TokenBucket
   readonly #errors: TokenBucket
+  readonly #cancels: TokenBucket
 
   constructor(environment: Environment) {
     const { limits, clock } = environment
     this.#environment = environment
     this.#pings = new TokenBucket(limits.pingBurst, limits.pingsPerSecond, clock.now())
+    this.#cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock.now())
     this.#errors = new TokenBucket(limits.errorsPer10s, limits.errorsPer10s / ERROR_WINDOW_S, clock.now())
   }
 
@@ -21,6 +23,12 @@ export class Conduct {
   ping(): TransportError | null {
     if (this.#pings.take(1, this.#environment.clock.now())) return null
     return failure('too-many-pings', `pings faster than ${this.#environment.limits.pingsPerSecond} a second`)
+  }
+
+  /** The peer gave up a call or a stream. Returns why it must go, or null. */
+  cancel(): TransportError | null {
+    if (this.#cancels.take(1, this.#environment.clock.now())) return null
+    return failure('too-many-cancels', `cancels faster than ${this.#environment.limits.cancelsPerSecond} a second`)
   }
 
   /** The peer caused an error of ours. */

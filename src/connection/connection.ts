@@ -18,6 +18,7 @@ import { type Agreement, Handshake, ourHello } from './hello.js'
 import type { Receiver } from './inbound.js'
 import { connectionClosed, connectionReady } from './probes.js'
 import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
+import { Streams } from './streams.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
 
 /**
@@ -44,6 +45,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   readonly writes: WriteLoop
   /** What we let the peer send; null where it knows of no credit, and before HELLO. */
   flow: Flow | null = null
+  readonly #dialled: boolean
   readonly #reads: ReadLoop
   readonly #channel: ByteChannel
   readonly #environment: Environment
@@ -53,6 +55,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   readonly #timer: WheelTimer
   readonly #conduct: Conduct
   readonly #control: ControlReader
+  #streams: Streams | null = null
   #state: ConnectionState = 'opening'
   #agreement: Agreement | null = null
   #receiver: Receiver | null = null
@@ -67,9 +70,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     owner: ConnectionOwner,
     services: readonly ServiceFingerprint[],
     handshakeMs: number,
+    dialled: boolean,
   ) {
     const { compression, wheel, counters } = environment
     this.#channel = channel
+    this.#dialled = dialled
     this.#environment = environment
     this.#owner = owner
     this.#handshake = new Handshake(environment)
@@ -83,6 +88,19 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (handshakeMs > 0) wheel.arm(this.#timer, handshakeMs)
     channel.receive(this)
     this.#greet(services)
+  }
+
+  /** Its streams, made when first asked for; null where the peer knows of none. */
+  get streams(): Streams | null {
+    const peer = this.#agreement?.flow
+    if (this.#streams !== null || this.flow === null || peer === null || peer === undefined) return this.#streams
+    this.#streams = new Streams(this.#environment, this.writes, this.flow, peer, this.#dialled)
+    return this.#streams
+  }
+
+  /** Streams of both sides whose handler has not settled. */
+  get openStreams(): number {
+    return this.#streams === null ? 0 : this.#streams.ours + this.#streams.theirs
   }
 
   get state(): ConnectionState {
@@ -297,7 +315,6 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (agreement.parts) this.writes.wholeFrameBytes = Math.min(WHOLE_FRAME_BYTES, agreement.maxFrameBytes)
     if (agreement.flow !== null) {
       this.flow = new Flow(this.#environment, this.writes)
-      this.#control.flow = this.flow
       this.writes.startCredit(agreement.flow.laneWindowBytes)
     }
     if (agreement.compression) this.writes.startCompressing()
@@ -332,6 +349,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#reads.close()
     this.#environment.wheel.arm(this.#timer, LINGER_MS)
     if (this.#receiver === null) return
+    this.#streams?.onClosed(error, handedBytes)
     this.#receiver.onClosed(error, handedBytes)
     if (connectionClosed.active) connectionClosed.publish({ connection: this.info(), error })
   }

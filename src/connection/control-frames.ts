@@ -1,6 +1,6 @@
-import type { StatusCode, TransportError } from '../base/errors.js'
+import { processed, type StatusCode, type TransportError } from '../base/errors.js'
 import { STATUS } from '../base/status.js'
-import { encodeFault } from '../wire/fault.js'
+import { encodeFault, type Fault } from '../wire/fault.js'
 import { KIND } from '../wire/frame.js'
 import type { WriteLoop } from './write-loop.js'
 
@@ -16,9 +16,13 @@ export function sendCancel(writes: WriteLoop, id: number, code: StatusCode): voi
 
 /** Ends a call of the peer with an error. */
 export function sendError(writes: WriteLoop, id: number, error: TransportError): void {
-  const retryAfterMs = u32(error.details['retryAfterMs'])
-  const fault = { processed: error.processed, retryAfterMs, reason: error.reason ?? '', message: error.message }
-  writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(fault))
+  writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(faultOf(error)))
+}
+
+/** Ends a stream of the peer whose handler never ran. */
+export function sendStreamRefusal(writes: WriteLoop, id: number, error: TransportError): void {
+  const fault = encodeFault(faultOf(processed(error, 'no')))
+  writes.control(KIND.STREAM_END, 0, error.statusNumber, id, fault)
 }
 
 /** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
@@ -31,6 +35,11 @@ export function sendLeaving(writes: WriteLoop, lastAcceptedId: number): void {
 export function sendBroken(writes: WriteLoop, error: TransportError): void {
   const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
   writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
+}
+
+/** What the peer is told of an error. */
+export function faultOf({ processed, reason, message, details }: TransportError): Fault {
+  return { processed, retryAfterMs: u32(details['retryAfterMs']), reason: reason ?? '', message }
 }
 
 const MAX_U32 = 0xffff_ffff

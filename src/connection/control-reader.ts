@@ -8,14 +8,22 @@ import type { ConnectionState } from './connection-state.js'
 import type { Flow } from './flow.js'
 import type { Receiver } from './inbound.js'
 import { remoteError } from './remote-error.js'
+import { Stream } from './stream.js'
+import type { Streams } from './streams.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** Of the body of a CREDIT. */
 const CREDIT_BYTES = 4
 
+const NOTHING = Buffer.alloc(0)
+
 /** What control frames do to the connection. */
 export interface ControlReaderOwner {
   readonly state: ConnectionState
+  /** Null where credit was not agreed. */
+  readonly flow: Flow | null
+  /** Null where streams were not agreed. */
+  readonly streams: Streams | null
   /** The peer broke a rule. */
   fail(error: TransportError): void
   /** The peer has ended the connection for cause. */
@@ -28,8 +36,6 @@ export interface ControlReaderOwner {
 export class ControlReader {
   /** Null before the end of the HELLO. */
   receiver: Receiver | null = null
-  /** Null where credit was not agreed. */
-  flow: Flow | null = null
   readonly #writes: WriteLoop
   readonly #conduct: Conduct
   readonly #owner: ControlReaderOwner
@@ -51,12 +57,17 @@ export class ControlReader {
         receiver.onMethod(aux, bytes.toString('latin1', start, end))
         return this.#owner.state !== 'closed'
       case KIND.CANCEL:
+        if (!this.#mayCancel()) return false
         receiver.onCancel(id, statusFromNumber(aux))
         return this.#owner.state !== 'closed'
       case KIND.PING:
         return this.#onPing(id)
       case KIND.CREDIT:
-        return this.flow === null ? this.refuse(kind) : this.#onCredit(aux, id, bytes, start, end)
+        return this.#owner.flow === null ? this.refuse(kind) : this.#onCredit(aux, id, bytes, start, end)
+      case KIND.STREAM_END:
+        return this.#onStreamEnd(aux, id, bytes, start, end)
+      case KIND.STREAM_RESET:
+        return this.#onStreamReset(aux, id, bytes, start, end)
     }
     return kind >= OPTIONAL_KINDS_FROM || this.refuse(kind)
   }
@@ -64,8 +75,7 @@ export class ControlReader {
   #onGoAway(status: number, lastAcceptedId: number, bytes: Buffer, start: number, end: number): boolean {
     const fault = decodeFault(bytes, start, end)
     if (fault === null) {
-      this.#owner.fail(failure('frame-malformed', 'a GO_AWAY frame that cannot be read'))
-      return false
+      return this.#broken(failure('frame-malformed', 'a GO_AWAY frame that cannot be read'))
     }
     const error = remoteError(statusFromNumber(status === 0 ? STATUS.UNAVAILABLE.number : status), fault)
     if (this.receiver === null || status !== 0) {
@@ -79,21 +89,58 @@ export class ControlReader {
 
   #onCredit(lane: number, id: number, bytes: Buffer, start: number, end: number): boolean {
     if (end - start !== CREDIT_BYTES || lane >= LANE_COUNT || (id !== 0 && lane !== 0)) {
-      this.#owner.fail(failure('frame-malformed', 'a CREDIT frame that cannot be read'))
-      return false
+      return this.#broken(failure('frame-malformed', 'a CREDIT frame that cannot be read'))
     }
     const granted = readU32(bytes, start)
-    const taken = this.#writes.oneWay(lane).grant(granted, this.#writes)
+    const taken = id === 0 ? this.#writes.oneWay(lane).grant(granted, this.#writes) : this.#grantStream(id, granted)
     if (!taken) this.#owner.fail(failure('credit-invalid', `credit of ${granted} bytes`))
     return taken
   }
 
+  /** Credit for a stream that is over crossed its end. */
+  #grantStream(id: number, granted: number): boolean {
+    const stream = this.#owner.streams?.find(id)
+    return stream === 'over' || (stream instanceof Stream && stream.onCredit(granted))
+  }
+
+  #onStreamEnd(status: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    const { streams } = this.#owner
+    if (streams === null) return this.refuse(KIND.STREAM_END)
+    let error: TransportError | null = null
+    if (status !== 0) {
+      const fault = decodeFault(bytes, start, end)
+      if (fault === null) return this.#broken(failure('frame-malformed', 'a STREAM_END that cannot be read'))
+      error = remoteError(statusFromNumber(status), fault)
+    }
+    // Owned: whoever hears of it may keep it.
+    const metadata = error === null && end > start ? Buffer.from(bytes.subarray(start, end)) : NOTHING
+    const broken = streams.onEnd(id, error, metadata)
+    return broken === null ? this.#owner.state !== 'closed' : this.#broken(broken)
+  }
+
+  #onStreamReset(status: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    const { streams } = this.#owner
+    if (streams === null) return this.refuse(KIND.STREAM_RESET)
+    if (!this.#mayCancel()) return false
+    const fault = decodeFault(bytes, start, end)
+    if (fault === null) return this.#broken(failure('frame-malformed', 'a STREAM_RESET that cannot be read'))
+    const broken = streams.onReset(id, statusFromNumber(status))
+    return broken === null ? this.#owner.state !== 'closed' : this.#broken(broken)
+  }
+
+  #mayCancel(): boolean {
+    const error = this.#conduct.cancel()
+    return error === null || this.#broken(error)
+  }
+
+  #broken(error: TransportError): false {
+    this.#owner.fail(error)
+    return false
+  }
+
   #onPing(id: number): boolean {
     const error = this.#conduct.ping()
-    if (error !== null) {
-      this.#owner.fail(error)
-      return false
-    }
+    if (error !== null) return this.#broken(error)
     // One pending pong: a peer that does not read gets no second.
     if (this.#writes.handedBytes >= this.#pongPosition) {
       this.#writes.control(KIND.PONG, 0, 0, id)

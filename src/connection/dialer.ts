@@ -71,6 +71,7 @@ export class Dialer {
         },
         services,
         0,
+        true,
       )
       signal.addEventListener('abort', giveUp)
     })

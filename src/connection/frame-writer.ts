@@ -157,9 +157,11 @@ export abstract class FrameWriter {
   takeBody(): HeldBody {
     const { out } = this
     this.#encoding = false
-    const payloadBytes = openFrameBytes(out) - this.#payloadOffset
+    const frameBytes = openFrameBytes(out)
+    const payloadBytes = frameBytes - this.#payloadOffset
     if (payloadBytes > this.maxMessageBytes) throw this.#tooLarge('message', payloadBytes, this.maxMessageBytes)
-    const length = openFrameBytes(out) - LENGTH_BYTES
+    // What it comes to when compressed is not known yet: it must fit as it is.
+    const length = frameBytes - LENGTH_BYTES
     if (length > this.maxFrameBytes && this.wholeFrameBytes === 0)
       throw this.#tooLarge('frame', length, this.maxFrameBytes)
     return HeldBody.of(out)

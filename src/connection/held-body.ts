@@ -19,6 +19,11 @@ export class HeldBody {
     return new HeldBody(head, reference)
   }
 
+  /** Of bytes that nobody changes any more. */
+  static from(bytes: Buffer): HeldBody {
+    return new HeldBody(bytes, null)
+  }
+
   get bytes(): number {
     return this.head.length + (this.reference?.length ?? 0)
   }

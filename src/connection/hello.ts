@@ -50,7 +50,7 @@ export function ourHello(environment: Environment, services: readonly ServiceFin
       maxMethods: limits.maxMethods,
       services,
       flow: {
-        maxStreams: 0,
+        maxStreams: limits.maxStreams,
         streamWindowBytes: flow.streamWindowBytes,
         laneWindowBytes: flow.laneWindowBytes,
       },

@@ -36,6 +36,8 @@ export interface Receiver {
   onAnswer(message: InboundMessage): void
   onError(id: number, code: StatusCode, fault: Fault): void
   onOneWay(message: InboundMessage): void
+  /** The peer opens a stream, whose id is admitted. */
+  onStreamOpen(message: InboundMessage): void
   onCancel(id: number, code: StatusCode): void
   /** The peer takes no calls with an id above `lastAcceptedId`, and runs none of them. */
   onGoAway(lastAcceptedId: number, error: TransportError): void

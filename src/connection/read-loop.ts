@@ -23,6 +23,7 @@ import type { InboundMessage, Receiver } from './inbound.js'
 import { laneOfFlags } from './message-flags.js'
 import { METADATA_PREFIX_BYTES, MessageReader } from './message-reader.js'
 import { Parts, type PartsOwner } from './parts.js'
+import type { Streams } from './streams.js'
 import { TurnBudget } from './turn-budget.js'
 
 /** Why reading is paused. Reading goes on when no reason is left. */
@@ -47,6 +48,8 @@ export interface ReadAgreement {
 
 /** What the read loop asks of the connection. */
 export interface ReadLoopOwner {
+  /** Null where streams were not agreed. */
+  readonly streams: Streams | null
   /** A frame that concerns the connection itself. Returns false when it ended the connection. */
   onControl(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean
   /** The peer broke the protocol, or reached a limit. */
@@ -195,6 +198,16 @@ export class ReadLoop implements FrameSink, PartsOwner {
           if (broken !== null) return this.#broken(broken)
           if (!this.#chargeOneWay()) return false
           return this.#onBatch(receiver, messages.message)
+        case KIND.STREAM_DATA:
+          if (this.#owner.streams === null) return this.#broken(notAgreed())
+          broken = messages.fill(flags, aux, id, bytes, start, end, owned) ?? this.#onStreamData(this.#owner.streams)
+          return broken === null ? this.#mayGoOn() : this.#broken(broken)
+        case KIND.STREAM_OPEN:
+          if (this.#owner.streams === null) return this.#broken(notAgreed())
+          broken = messages.fillCall(flags, aux, id, bytes, start, end, owned) ?? this.#owner.streams.admit(id)
+          if (broken !== null) return this.#broken(broken)
+          receiver.onStreamOpen(messages.message)
+          return this.#mayGoOn()
         case KIND.PART:
           return this.#onPart(flags, bytes, start, end)
         case KIND.ERROR:
@@ -291,6 +304,11 @@ export class ReadLoop implements FrameSink, PartsOwner {
     return true
   }
 
+  #onStreamData(streams: Streams): TransportError | null {
+    this.#messages.charge()
+    return streams.onData(this.#messages.message)
+  }
+
   /** A part of a message: kept until the last of them says what the message is. */
   #onPart(flags: number, bytes: Buffer, start: number, end: number): boolean {
     this.#parts ??= new Parts(this.#environment, this, this.#maxBodyBytes)
@@ -352,3 +370,7 @@ const MAY_COME_IN_PARTS: ReadonlySet<number> = new Set([
   KIND.STREAM_OPEN,
   KIND.STREAM_DATA,
 ])
+
+function notAgreed(): TransportError {
+  return failure('frame-unexpected', 'a frame of a stream where streams were not agreed')
+}

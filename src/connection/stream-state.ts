@@ -2,30 +2,25 @@
 export type StreamState =
   /** Both sides may send. */
   | 'open'
-  /** We have ended our half. */
-  | 'local-ended'
-  /** The peer has ended its half; of streams that the peer opened. */
-  | 'remote-ended'
+  /** Its opener has ended its half. */
+  | 'half-ended'
   /** Its opener has given it up; whoever serves it has not settled. */
   | 'reset'
-  /** Whoever serves it has settled: nothing follows. */
+  /** Whoever serves it has settled, or the connection is closed: nothing follows. */
   | 'closed'
 
 export type StreamEvent =
-  /** Of the opener: our STREAM_END. */
-  | 'end-sent'
-  /** Of the server: the opener's STREAM_END. */
-  | 'end-received'
-  /** The opener's STREAM_RESET, sent or received. */
+  /** The opener's STREAM_END. */
+  | 'end'
+  /** The opener's STREAM_RESET. */
   | 'reset'
-  /** The server's STREAM_END, sent or received; or the connection is closed. */
-  | 'settled'
+  /** The server's STREAM_END; or the connection is closed. */
+  | 'settle'
 
 const TRANSITIONS: Readonly<Record<StreamState, Readonly<Partial<Record<StreamEvent, StreamState>>>>> = {
-  open: { 'end-sent': 'local-ended', 'end-received': 'remote-ended', reset: 'reset', settled: 'closed' },
-  'local-ended': { reset: 'reset', settled: 'closed' },
-  'remote-ended': { reset: 'reset', settled: 'closed' },
-  reset: { settled: 'closed' },
+  open: { end: 'half-ended', reset: 'reset', settle: 'closed' },
+  'half-ended': { reset: 'reset', settle: 'closed' },
+  reset: { settle: 'closed' },
   closed: {},
 }
 

@@ -1,4 +1,5 @@
 // Hot path: runs for every message sent. No allocation per message; one segment and one write per flush.
+// Long: what leaves, what waits and what is forgotten at the end share one socket that is full or not.
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { CompressionPolicy } from '../compression/policy.js'
 import { LANE_COUNT } from '../mailbox/lane.js'

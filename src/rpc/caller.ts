@@ -1,5 +1,5 @@
 // Hot path: `call`, `send` and `onAnswer` run for every message.
-import { failure, TransportError } from '../base/errors.js'
+import { failure, processed, TransportError } from '../base/errors.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -251,19 +251,6 @@ export function expired(timeoutMs: number, ran: TransportError['processed']): Tr
   return failure('deadline', `the call had no outcome within ${timeoutMs} ms`, {
     processed: ran,
     details: { timeoutMs },
-  })
-}
-
-/** The same failure, with what is known of this one call. */
-function processed(error: TransportError, ran: TransportError['processed']): TransportError {
-  const { code, origin, reason, details } = error
-  return new TransportError(error.message, {
-    code,
-    origin,
-    processed: ran,
-    details,
-    cause: error.cause,
-    ...(reason === undefined ? {} : { reason }),
   })
 }
 

@@ -4,6 +4,7 @@ import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { Lease } from '../pool/pool.js'
+import type { MessageSource } from './message-writer.js'
 import { OneWaySender } from './one-way-sender.js'
 import {
   type CallOptions,
@@ -16,22 +17,17 @@ import {
   type SendOptions,
 } from './options.js'
 import { Outbound, type OutboundFacts } from './outbound.js'
-import {
-  type AnyMethod,
-  looseMethod,
-  type MethodKind,
-  type Methods,
-  type Service,
-  type ServiceClient,
-  serviceFacts,
-} from './service.js'
+import { type AnyMethod, looseMethod, type MethodKind, type Methods, type Service, serviceFacts } from './service.js'
+import type { ServiceClient } from './service-types.js'
 import type { Session } from './session.js'
+import { StreamOpener } from './stream-opener.js'
 
 /** Calls the services at one address, or at any of a list, over pooled connections. Connects by itself. */
 export class Client {
   readonly #environment: Environment
   readonly #outbound: Outbound
   readonly #oneWays: OneWaySender
+  readonly #streams: StreamOpener
   readonly #services: ServiceFingerprint[] = []
   readonly #methods = new Map<string, AnyMethod>()
 
@@ -43,6 +39,7 @@ export class Client {
     const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
     this.#outbound = new Outbound(this.#environment, dialers, parsed.pool, parsed.timeoutMs, this.#services)
     this.#oneWays = new OneWaySender(this.#environment, this.#outbound)
+    this.#streams = new StreamOpener(this.#environment, this.#outbound)
   }
 
   /** Calls a method by name, `service.method` or bare: in msgpack, or as the contract in use says. */
@@ -111,22 +108,33 @@ export class Client {
   #functionOf(method: AnyMethod): unknown {
     const outbound = this.#outbound
     const oneWays = this.#oneWays
+    const streams = this.#streams
     // Not `async`, which would cost a second promise per call; what is wrong with the options still comes as a rejection.
-    if (method.kind === 'unary') {
-      return (request: unknown, options: CallOptions = NO_OPTIONS) => {
-        try {
-          return outbound.call(method, request, options)
-        } catch (error) {
-          return Promise.reject(error)
+    switch (method.kind) {
+      case 'unary':
+        return (request: unknown, options: CallOptions = NO_OPTIONS) => {
+          try {
+            return outbound.call(method, request, options)
+          } catch (error) {
+            return Promise.reject(error)
+          }
         }
-      }
-    }
-    return (message: unknown, options: SendOptions = NO_OPTIONS) => {
-      try {
-        return oneWays.send(method, message, options)
-      } catch (error) {
-        return Promise.reject(error)
-      }
+      case 'oneWay':
+        return (message: unknown, options: SendOptions = NO_OPTIONS) => {
+          try {
+            return oneWays.send(method, message, options)
+          } catch (error) {
+            return Promise.reject(error)
+          }
+        }
+      case 'serverStream':
+        return (request: unknown, options: CallOptions = NO_OPTIONS) => streams.serverStream(method, request, options)
+      case 'clientStream':
+        return async (source: MessageSource<unknown>, options: CallOptions = NO_OPTIONS) =>
+          streams.clientStream(method, source, options)
+      case 'duplex':
+        return (source?: MessageSource<unknown>, options: CallOptions = NO_OPTIONS) =>
+          streams.duplex(method, source, options)
     }
   }
 

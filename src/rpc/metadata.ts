@@ -10,7 +10,7 @@ const KEY = /^[a-z0-9._-]{1,128}$/
 const KEY_HEAD_BYTES = 1
 const VALUE_HEAD_BYTES = 2
 const BLOCK_HEAD_BYTES = 2
-const NONE: Metadata = Object.freeze({})
+export const NO_METADATA: Metadata = Object.freeze({})
 
 /** `u16 n`, then n bytes of entries: `u8 k, k bytes of key, u16 v, v bytes of value`. */
 export function encodeMetadata(metadata: Metadata, limits: MetadataLimits): Buffer {
@@ -39,7 +39,7 @@ export function encodeMetadata(metadata: Metadata, limits: MetadataLimits): Buff
 
 /** Reads the entries in `bytes[start, end)`: a block without its head. */
 export function decodeMetadata(bytes: Buffer, start: number, end: number, limits: MetadataLimits): Metadata {
-  if (start === end) return NONE
+  if (start === end) return NO_METADATA
   if (end - start > limits.metadataBytes) throw tooLarge(end - start, limits)
   const entries: [string, string][] = []
   let at = start

@@ -1,11 +1,11 @@
 // Hot path: `call` and `send` run for every message of a client.
-import { setMaxListeners } from 'node:events'
 import { failure, type TransportError } from '../base/errors.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { PoolOptions } from '../pool/options.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
+import { watchSignal } from './abort.js'
 import { type Caller, expired } from './caller.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.js'
@@ -72,7 +72,7 @@ export class Outbound implements SessionOwner {
     const promise = new Promise<unknown>(capture)
     const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
     counters.callsStarted += 1
-    if (options.signal !== undefined && !watch(pending, options.signal)) return promise
+    if (options.signal !== undefined && !watchSignal(pending, options.signal)) return promise
     const session = this.ready()
     if (session === null) {
       this.#wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
@@ -136,6 +136,13 @@ export class Outbound implements SessionOwner {
   /** The session for the next message, or null when it has to wait. */
   ready(): Session | null {
     return this.#waiting.length > 0 || this.#closing !== null ? null : this.#withRoom()
+  }
+
+  /** The session for the next stream, or null when it has to wait. Where none has room it is one that will say so. */
+  readyForStream(): Session | null {
+    const session = this.ready()
+    if (session === null || session.connection.streams?.full !== true) return session
+    return this.#pool.find(({ connection }) => connection.streams?.full === false) ?? session
   }
 
   /** A connection that takes one more call. */
@@ -212,20 +219,4 @@ export class Outbound implements SessionOwner {
   #checkOpen(): void {
     if (this.#closing !== null) throw failure('closed', 'the client is closed')
   }
-}
-
-/** Cancels the call when the signal is aborted. Returns false when it was already. */
-function watch(pending: PendingCall, signal: AbortSignal): boolean {
-  const onAbort = (): void => {
-    pending.giveUp((processed) => failure('cancelled', 'the call was cancelled', { processed, cause: signal.reason }))
-  }
-  if (signal.aborted) {
-    onAbort()
-    return false
-  }
-  // One signal for a thousand calls is as it should be, and no leak to be warned of.
-  if (signal instanceof EventTarget) setMaxListeners(0, signal)
-  signal.addEventListener('abort', onAbort, { once: true })
-  pending.unwatch = () => signal.removeEventListener('abort', onAbort)
-  return true
 }

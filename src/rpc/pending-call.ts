@@ -3,6 +3,7 @@ import type { Counters } from '../base/counters.js'
 import type { Processed, TransportError } from '../base/errors.js'
 import type { Turn } from '../base/turns.js'
 import type { Ticket } from '../connection/held-frame.js'
+import type { Abortable } from './abort.js'
 import type { AnyMethod } from './service.js'
 
 /** A connection, as far as a call on it is concerned. */
@@ -18,7 +19,7 @@ export interface CallPlace {
  * A call that waits for its answer. The promise is settled once; a call that was given up keeps its place in the
  * table until the peer says that the handler has settled, because so long the peer holds a slot for it.
  */
-export class PendingCall implements Ticket {
+export class PendingCall implements Ticket, Abortable {
   readonly method: AnyMethod
   /** The turn in which it was made; its time begins when that ends. */
   readonly turn: Turn

@@ -1,7 +1,8 @@
 import { failure } from '../base/errors.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { ServerCall } from './server-call.js'
-import { type AnyMethod, type Methods, type Service, type ServiceHandlers, serviceFacts } from './service.js'
+import { type AnyMethod, type Methods, type Service, serviceFacts } from './service.js'
+import type { ServiceHandlers } from './service-types.js'
 
 export type Handler = (value: unknown, call: ServerCall) => unknown
 

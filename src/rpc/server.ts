@@ -5,7 +5,8 @@ import { createEnvironment, type Environment } from '../connection/environment.j
 import { type CloseOptions, closeRules, peerIdOf, type ServerOptions, serverRules } from './options.js'
 import { Registry } from './registry.js'
 import type { ServerCall } from './server-call.js'
-import { looseMethod, type Methods, type Service, type ServiceHandlers } from './service.js'
+import { looseMethod, type Methods, type Service } from './service.js'
+import type { ServiceHandlers } from './service-types.js'
 import { type Session, SessionMaker } from './session.js'
 
 /** Serves methods at one or more addresses. Handlers and services can be added while it listens. */

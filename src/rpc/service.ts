@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto'
 import { failure } from '../base/errors.js'
 import type { Codec } from '../codec/codec.js'
 import { msgpack } from '../codec/msgpack.js'
-import type { CallOptions, SendOptions } from './options.js'
-import type { ServerCall } from './server-call.js'
 
-/** How a method is called. Streams join here when they are built. */
-export type MethodKind = 'unary' | 'oneWay'
+/** How a method is called: who sends how many messages. */
+export type MethodKind = 'unary' | 'serverStream' | 'clientStream' | 'duplex' | 'oneWay'
 
 /** One method of a contract: its shape, and how its values become bytes. */
 export interface Method<Request, Response, Kind extends MethodKind = MethodKind> {
@@ -31,6 +29,27 @@ export function unary<Request, Response>(
   codecs: MethodCodecs<Request, Response> = {},
 ): Method<Request, Response, 'unary'> {
   return makeMethod('unary', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+}
+
+/** One request, many answers. */
+export function serverStream<Request, Response>(
+  codecs: MethodCodecs<Request, Response> = {},
+): Method<Request, Response, 'serverStream'> {
+  return makeMethod('serverStream', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+}
+
+/** Many requests, one answer. */
+export function clientStream<Request, Response>(
+  codecs: MethodCodecs<Request, Response> = {},
+): Method<Request, Response, 'clientStream'> {
+  return makeMethod('clientStream', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+}
+
+/** Messages both ways, each side at its own pace. */
+export function duplex<Request, Response>(
+  codecs: MethodCodecs<Request, Response> = {},
+): Method<Request, Response, 'duplex'> {
+  return makeMethod('duplex', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
 }
 
 /** A message without an answer. */
@@ -109,22 +128,4 @@ export function serviceFacts(service: Service): ServiceFacts {
 /** A method without a contract: whatever msgpack carries, both ways. */
 export function looseMethod<Kind extends MethodKind>(name: string, kind: Kind): Method<unknown, unknown, Kind> {
   return makeMethod(kind, checkName(name), msgpack<unknown>(), msgpack<unknown>())
-}
-
-/** What `client.use` gives: every method of the contract as a function. */
-export type ServiceClient<M extends Methods> = {
-  readonly [K in keyof M]: M[K] extends Method<infer Request, infer Response, infer Kind>
-    ? Kind extends 'unary'
-      ? (request: Request, options?: CallOptions) => Promise<Response>
-      : (message: Request, options?: SendOptions) => Promise<void>
-    : never
-}
-
-/** What `server.implement` takes: every method of the contract, as the user writes it. */
-export type ServiceHandlers<M extends Methods> = {
-  readonly [K in keyof M]: M[K] extends Method<infer Request, infer Response, infer Kind>
-    ? Kind extends 'unary'
-      ? (request: Request, call: ServerCall) => Response | PromiseLike<Response>
-      : (message: Request, call: ServerCall) => void | PromiseLike<void>
-    : never
 }

@@ -10,7 +10,9 @@ import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
 import { MethodNumbers } from './method-numbers.js'
 import { MAX_TIMEOUT_MS } from './options.js'
+import { Reception } from './reception.js'
 import type { Registry } from './registry.js'
+import { StreamDispatcher } from './stream-dispatcher.js'
 
 export interface SessionOwner {
   /** The peer takes no new calls on this connection. */
@@ -67,7 +69,9 @@ export class Session implements Receiver {
   readonly agreement: Agreement
   readonly numbers: MethodNumbers
   readonly caller: Caller
+  readonly #reception: Reception
   readonly #dispatcher: Dispatcher
+  readonly #streams: StreamDispatcher
   readonly #environment: Environment
   readonly #owner: SessionOwner
   readonly #grace: WheelTimer
@@ -90,7 +94,10 @@ export class Session implements Receiver {
     this.#owner = owner
     this.numbers = new MethodNumbers(connection, agreement, environment)
     this.caller = new Caller(connection, agreement, environment, this.numbers)
-    this.#dispatcher = new Dispatcher(connection, agreement, environment, registry, () => this.#endWhenDone())
+    const onSettled = (): void => this.#endWhenDone()
+    this.#reception = new Reception(connection, agreement, environment, registry)
+    this.#dispatcher = new Dispatcher(connection, environment, this.#reception, onSettled)
+    this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
     this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
     this.#gone = new Promise((resolve) => {
       this.#setGone = resolve
@@ -98,7 +105,7 @@ export class Session implements Receiver {
   }
 
   get inFlight(): number {
-    return this.caller.open
+    return this.caller.open + this.connection.openStreams
   }
 
   get activity(): number {
@@ -110,7 +117,7 @@ export class Session implements Receiver {
   }
 
   info(): ConnectionFacts & { readonly openCalls: number; readonly runningHandlers: number } {
-    return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#dispatcher.open }
+    return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#running }
   }
 
   /** Of the pool: nobody needs it any more. Open calls go on: the peer ends them in its own grace, or their deadline. */
@@ -130,6 +137,7 @@ export class Session implements Receiver {
     }
     if (!this.#closing) {
       this.#closing = true
+      this.#streams.leave()
       this.connection.leave(this.#dispatcher.leave())
     }
     this.#endWhenDone()
@@ -143,7 +151,7 @@ export class Session implements Receiver {
   }
 
   onMethod(number: number, name: string): void {
-    this.#dispatcher.onMethod(number, name)
+    this.#reception.onMethod(number, name)
   }
 
   onCall(message: InboundMessage): void {
@@ -162,6 +170,10 @@ export class Session implements Receiver {
     this.#dispatcher.onOneWay(message)
   }
 
+  onStreamOpen(message: InboundMessage): void {
+    this.#streams.onStreamOpen(message)
+  }
+
   onCancel(id: number, code: StatusCode): void {
     this.#dispatcher.onCancel(id, code)
   }
@@ -174,7 +186,7 @@ export class Session implements Receiver {
   }
 
   onTurnEnd(): void {
-    this.#dispatcher.onTurnEnd()
+    this.#reception.onTurnEnd()
     this.#owner.onRoom()
     this.#endWhenDone()
   }
@@ -189,10 +201,16 @@ export class Session implements Receiver {
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
+    this.#streams.onClosed()
+  }
+
+  /** Handlers that have not settled. */
+  get #running(): number {
+    return this.#dispatcher.open + this.#streams.open
   }
 
   #endWhenDone(): void {
-    if (!this.#closing || this.caller.waiting > 0 || this.#dispatcher.open > 0) return
+    if (!this.#closing || this.caller.waiting > 0 || this.#running > 0 || this.connection.openStreams > 0) return
     // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
     const { writes } = this.connection
     if (writes.blocked || writes.idle) this.connection.end(closedError())

@@ -134,7 +134,8 @@ export class Talk {
   /** Runs for every message, after it was noted. */
   onMessage: (message: InboundMessage) => void = () => {}
 
-  constructor(options: Options = {}, handshakeMs = 5_000) {
+  /** `dialled`: our streams have odd ids. */
+  constructor(options: Options = {}, handshakeMs = 5_000, dialled = true) {
     const { clock, environment } = newEnvironment(options)
     this.clock = clock
     this.environment = environment
@@ -148,6 +149,7 @@ export class Talk {
       onCall: (one) => message('call', one),
       onAnswer: (one) => message('answer', one),
       onOneWay: (one) => message('one-way', one),
+      onStreamOpen: (one) => message('stream-open', one),
       onError: (id, code) => hear('error', id, code),
       onCancel: (id, code) => hear('cancel', id, code),
       onGoAway: (lastAcceptedId, error) => hear('go-away', lastAcceptedId, error.reason),
@@ -168,12 +170,12 @@ export class Talk {
         hear('gone', error.reason)
       },
     }
-    this.connection = new Connection(this.channel, environment, owner, [], handshakeMs)
+    this.connection = new Connection(this.channel, environment, owner, [], handshakeMs, dialled)
   }
 
   /** A connection that is ready, with its own HELLO out of the way. */
-  static ready(options: Options = {}, hello: Partial<HelloFields> = {}, handshakeMs = 5_000): Talk {
-    const talk = new Talk(options, handshakeMs)
+  static ready(options: Options = {}, hello: Partial<HelloFields> = {}, handshakeMs = 5_000, dialled = true): Talk {
+    const talk = new Talk(options, handshakeMs, dialled)
     talk.channel.say(preface(), helloFrame(hello))
     talk.pass()
     talk.channel.writes.length = 0

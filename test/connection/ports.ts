@@ -32,6 +32,7 @@ const DEAF: Receiver = {
   onOneWay: () => {},
   onError: () => {},
   onCancel: () => {},
+  onStreamOpen: () => {},
   onGoAway: () => {},
   onTurnEnd: () => {},
   onDrained: () => {},

@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { nextStreamState, type StreamEvent, type StreamState } from '../../src/connection/stream-state.js'
 
-const EVENTS: readonly StreamEvent[] = ['end-sent', 'end-received', 'reset', 'settled']
+const EVENTS: readonly StreamEvent[] = ['end', 'reset', 'settle']
 
 /** Each state, and what becomes of it at each of the events above; null where the event is not allowed. */
 const TABLE: readonly (readonly [StreamState, readonly (StreamState | null)[]])[] = [
-  ['open', ['local-ended', 'remote-ended', 'reset', 'closed']],
-  ['local-ended', [null, null, 'reset', 'closed']],
-  ['remote-ended', [null, null, 'reset', 'closed']],
-  ['reset', [null, null, null, 'closed']],
-  ['closed', [null, null, null, null]],
+  ['open', ['half-ended', 'reset', 'closed']],
+  ['half-ended', [null, 'reset', 'closed']],
+  ['reset', [null, null, 'closed']],
+  ['closed', [null, null, null]],
 ]
 
 describe('a stream', () => {
@@ -33,6 +32,6 @@ describe('a stream', () => {
   })
 
   test('can be settled from every state but the last', () => {
-    for (const [state] of TABLE) expect(nextStreamState(state, 'settled')).toBe(state === 'closed' ? null : 'closed')
+    for (const [state] of TABLE) expect(nextStreamState(state, 'settle')).toBe(state === 'closed' ? null : 'closed')
   })
 })

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { KIND } from '../../src/wire/frame.js'
+import { FEATURE, type HelloFields } from '../../src/wire/hello.js'
 import { answerFrame, faultOf, frame, methodFrame } from '../fixtures/raw-peer.js'
 import { until } from '../fixtures/stage.js'
 import { both, type Case, type Subject, type Table } from './subject.js'
@@ -23,7 +24,7 @@ async function pings(subject: Subject, count: number): Promise<void> {
   for (let ping = 0; ping < count; ping += 1) await subject.alive()
 }
 
-/** A method name that was not introduced before; our servers' subjects have introduced six. */
+/** A method name that was not introduced before; our servers' subjects have introduced seven. */
 function names(subject: Subject, from: number, to: number): void {
   const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index)
   subject.peer.write(...numbers.map((number) => methodFrame(number, `name-${number}`)))
@@ -32,7 +33,7 @@ function names(subject: Subject, from: number, to: number): void {
 const manyMethods: Omit<Case, 'role'> = {
   limits: { maxMethods: 10 },
   at: async (subject) => {
-    names(subject, subject.role === 'server' ? 7 : 1, 10)
+    names(subject, subject.role === 'server' ? 8 : 1, 10)
     await subject.alive()
   },
   past: async (subject) => {
@@ -41,7 +42,87 @@ const manyMethods: Omit<Case, 'role'> = {
   },
 }
 
+const FLOWING: Partial<HelloFields> = {
+  features: FEATURE.FLOW,
+  flow: { maxStreams: 1, streamWindowBytes: 1_024, laneWindowBytes: 1_024 },
+}
+
+/** A message, and then for ever nothing. */
+async function* oneAndWait(body: unknown): AsyncGenerator<unknown> {
+  yield body
+  await new Promise(() => {})
+}
+
 export const callLimits: Table = {
+  maxStreams: [
+    {
+      role: 'server',
+      limits: { maxStreams: 2 },
+      hello: FLOWING,
+      at: async (subject) => {
+        subject.peer.write(subject.feed(1), subject.feed(3))
+        await subject.alive()
+        expect(subject.connections()[0]?.runningHandlers).toBe(2)
+      },
+      past: async (subject) => {
+        subject.peer.write(subject.feed(5))
+        const refusal = await subject.peer.nextOf(KIND.STREAM_END)
+        expect(refusal.id).toBe(5)
+        expect(faultOf(refusal)).toMatchObject({ reason: 'too-many-streams', processed: 'no' })
+        await subject.alive()
+      },
+    },
+    {
+      // Our own caller keeps to what the peer announced.
+      role: 'own',
+      limits: {},
+      hello: FLOWING,
+      metric: null,
+      at: async (subject) => {
+        void subject.feeding(oneAndWait(1))
+        await subject.peer.nextOf(KIND.STREAM_OPEN)
+      },
+      past: async (subject) => {
+        expect(await subject.feeding([2])).toBe('too-many-streams')
+      },
+    },
+  ],
+  streamIdleMs: [
+    {
+      // An opener that neither sends nor ends its half.
+      role: 'server',
+      limits: { streamIdleMs: 1_000 },
+      hello: FLOWING,
+      at: async (subject) => {
+        subject.peer.write(subject.feed(1))
+        await subject.alive()
+        subject.clock.advance(1_900)
+        await subject.alive()
+      },
+      past: async (subject) => {
+        subject.clock.advance(200)
+        expect(faultOf(await subject.peer.nextOf(KIND.STREAM_END)).reason).toBe('stream-idle')
+        await subject.alive()
+      },
+    },
+    {
+      // A server that grants no credit for what waits.
+      role: 'client',
+      limits: { streamIdleMs: 1_000 },
+      hello: FLOWING,
+      at: async (subject) => {
+        void subject.feeding([Buffer.alloc(2_000), Buffer.alloc(2_000)])
+        await subject.peer.nextOf(KIND.STREAM_DATA)
+        subject.clock.advance(1_900)
+        await subject.alive()
+      },
+      past: async (subject) => {
+        subject.clock.advance(200)
+        expect(faultOf(await subject.peer.nextOf(KIND.STREAM_RESET)).reason).toBe('stream-idle')
+        await subject.alive()
+      },
+    },
+  ],
   maxOpenCalls: [
     {
       role: 'server',
@@ -111,17 +192,17 @@ export const callLimits: Table = {
     ...both(manyMethods),
     {
       role: 'own',
-      limits: { maxMethods: 3 },
+      limits: { maxMethods: 4 },
       metric: null,
       at: async (subject) => {
-        // Two of the contract are in use already.
-        const call = subject.client.call('third', 1)
+        // Three of the contract are in use already.
+        const call = subject.client.call('fourth', 1)
         const { id } = await subject.peer.nextOf(KIND.CALL)
         subject.peer.write(answerFrame(id, null))
         await call
       },
       past: async (subject) => {
-        await expect(subject.client.call('fourth', 1)).rejects.toMatchObject({
+        await expect(subject.client.call('fifth', 1)).rejects.toMatchObject({
           reason: 'too-many-methods',
           origin: 'local',
         })

@@ -4,7 +4,9 @@ import {
   type Client,
   type ClientOptions,
   type Codec,
+  clientStream,
   defineService,
+  type MessageSource,
   type Metrics,
   oneWay,
   type Server,
@@ -59,9 +61,10 @@ export type Table = Partial<Record<LimitName, readonly Case[]>>
 const Shapes = defineService('shapes', {
   tree: unary({ request: protobuf(shapes.Tree), response: protobuf(shapes.Tree) }),
   note: oneWay<unknown>(),
+  feed: clientStream<unknown, number>(),
 })
 
-const METHODS = { take: 1, tree: 2, note: 3, give: 4, hold: 5, nobody: 6 } as const
+const METHODS = { take: 1, tree: 2, note: 3, give: 4, hold: 5, nobody: 6, feed: 7 } as const
 
 /** An end of ours under a limit, and the hostile peer that it talks to. */
 export class Subject {
@@ -147,7 +150,7 @@ export class Subject {
     const peer = await this.dial()
     peer.hello({ compressions: 1, ...hello })
     await peer.nextOf(KIND.HELLO)
-    const names = ['take', 'shapes.tree', 'shapes.note', 'give', 'hold', 'nobody']
+    const names = ['take', 'shapes.tree', 'shapes.note', 'give', 'hold', 'nobody', 'shapes.feed']
     peer.write(...names.map((name, index) => methodFrame(index + 1, name)))
     if (this.#peer === null) {
       this.#peer = peer
@@ -187,6 +190,17 @@ export class Subject {
   call(method: keyof typeof METHODS, body: Buffer = packed(null), flags = MSGPACK, timeoutMs = 0): Buffer {
     const id = this.nextId()
     return frame(KIND.CALL, { flags, aux: METHODS[method], id, body: Buffer.concat([u32(timeoutMs), body]) })
+  }
+
+  /** A STREAM_OPEN of our server's `feed`. */
+  feed(id: number): Buffer {
+    return frame(KIND.STREAM_OPEN, { flags: MSGPACK, aux: METHODS.feed, id, body: u32(0) })
+  }
+
+  /** A stream that our client feeds from a source, and what became of it. */
+  feeding(source: MessageSource<unknown>): Promise<unknown> {
+    const answer = this.client.use(Shapes).feed(source)
+    return answer.catch((error: unknown) => (error instanceof TransportError ? error.reason : error))
   }
 
   note(body: Buffer, flags = MSGPACK): Buffer {
@@ -267,7 +281,15 @@ export class Subject {
     server.handle('take', () => null)
     server.handle('give', () => this.gift)
     server.handle('hold', () => new Promise<void>((resolve) => this.held.push(resolve)))
-    server.implement(Shapes, { tree: (tree) => tree, note: (note) => this.onNote(note) as Promise<void> })
+    server.implement(Shapes, {
+      tree: (tree) => tree,
+      note: (note) => this.onNote(note) as Promise<void>,
+      feed: async (notes) => {
+        let count = 0
+        for await (const _ of notes) count += 1
+        return count
+      },
+    })
   }
 }
 

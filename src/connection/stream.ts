@@ -1,0 +1,339 @@
+// Hot path: `write`, `send`, `onData` and `consume` run for every message of a stream.
+// Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
+import { failure, type TransportError } from '../base/errors.js'
+import type { ByteWriter } from '../memory/byte-writer.js'
+import { Ring } from '../memory/ring.js'
+import { encodeFault } from '../wire/fault.js'
+import { endFrame, KIND } from '../wire/frame.js'
+import { faultOf } from './control-frames.js'
+import { COST_BYTES, ReceiveCredit, SendCredit } from './credit.js'
+import type { Environment } from './environment.js'
+import type { Flow } from './flow.js'
+import { HeldBody } from './held-body.js'
+import type { Ticket } from './held-frame.js'
+import type { InboundMessage } from './inbound.js'
+import { SENDER, type Sender, type SenderTurn } from './sender.js'
+import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.js'
+import type { WriteLoop } from './write-loop.js'
+
+/** Who hears what comes on a stream. Called from the read path: must not throw. */
+export interface StreamSink {
+  /** A message, borrowed; its cost comes back through `consume` when it has been read. */
+  onData(message: InboundMessage): void
+  /** Of the server: the opener has ended its half. */
+  onEnd(): void
+  /**
+   * Of the opener: the server has settled, with an error or with a metadata block (empty for none). Of the server: the
+   * opener has given the stream up. Of both: the connection is lost.
+   */
+  onOver(error: TransportError | null, metadata: Buffer): void
+  /** There is room again for who was told that there is none. */
+  onRoom(): void
+}
+
+/** Makes bytes of values. */
+export interface Encoder {
+  encode(value: unknown, out: ByteWriter): void
+}
+
+/** What a stream has in common with the others of its connection. */
+export interface StreamPlace {
+  readonly environment: Environment
+  readonly writes: WriteLoop
+  readonly flow: Flow
+  /** What the peer lets us send at first. */
+  readonly peerWindowBytes: number
+  /** The stream's OPEN leaves now, under the id that is returned. */
+  onLeave(stream: Stream): number
+  /** Nothing of the stream is left to send. */
+  onGone(stream: Stream): void
+}
+
+/** A frame that waits: for credit, for the socket, or behind another. */
+interface HeldItem {
+  readonly kind: number
+  readonly flags: number
+  readonly aux: number
+  readonly body: HeldBody
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** One stream, seen from one of its ends: its state, its credit both ways, and what of it waits to be sent. */
+export class Stream implements Sender, Ticket {
+  id: number
+  readonly lane: number
+  /** We opened it; else we serve it. */
+  readonly ours: boolean
+  readonly bytes = 0
+  /** Of our OPEN. */
+  endPosition = Number.POSITIVE_INFINITY
+  /** When its opener waits no more, on the clock; Infinity for never. */
+  expiresAt = Number.POSITIVE_INFINITY
+  /** The peer did something since it was last looked at. */
+  moved = true
+  sink: StreamSink
+  readonly #place: StreamPlace
+  readonly #credit: SendCredit
+  readonly #receive: ReceiveCredit
+  readonly #held = new Ring<HeldItem>()
+  #heldBytes = 0
+  #state: StreamState
+  #queued = false
+  #wantsRoom = false
+
+  /** `ended`: the opener has nothing to send but its request. */
+  constructor(place: StreamPlace, id: number, lane: number, ours: boolean, ended: boolean, sink: StreamSink) {
+    const { streamWindowBytes, maxWindowBytes } = place.environment.flow
+    this.#place = place
+    this.id = id
+    this.lane = lane
+    this.ours = ours
+    this.sink = sink
+    this.#state = ended ? 'half-ended' : 'open'
+    this.#credit = new SendCredit(place.peerWindowBytes)
+    this.#receive = new ReceiveCredit(streamWindowBytes, maxWindowBytes, place.flow.budget)
+  }
+
+  get state(): StreamState {
+    return this.#state
+  }
+
+  /** It waits for the socket on our side: the peer knows nothing of it. */
+  get unsent(): boolean {
+    return this.ours && this.endPosition === Number.POSITIVE_INFINITY
+  }
+
+  get withdrawn(): boolean {
+    return this.#state === 'reset' || this.#state === 'closed'
+  }
+
+  get leftMs(): number {
+    if (this.expiresAt === Number.POSITIVE_INFINITY) return 0
+    return Math.max(1, Math.ceil(this.expiresAt - this.#place.environment.clock.now()))
+  }
+
+  /** The peer is what it waits for: to end its half, or to grant credit. */
+  get waitsForPeer(): boolean {
+    if (this.#state === 'reset') return false
+    return (!this.ours && this.#state === 'open') || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
+  }
+
+  leave(): number {
+    this.id = this.#place.onLeave(this)
+    return this.id
+  }
+
+  /**
+   * Sends a message, or queues it. Returns whether there is room for another: who is told that there is not and goes on
+   * fills the queue, and then gets `queue-full`. Throws what is wrong with the value.
+   */
+  write(flags: number, encoder: Encoder, value: unknown): boolean {
+    const { writes, environment } = this.#place
+    const held = this.#mustWait()
+    if (held && this.#full()) throw this.#queueFull()
+    try {
+      writes.beginMessage(KIND.STREAM_DATA, flags, 0, this.id)
+      encoder.encode(value, writes.out)
+      if (held) this.#hold({ kind: KIND.STREAM_DATA, flags, aux: 0, body: writes.takeBody() })
+      else this.#credit.spend(COST_BYTES + writes.endMessage())
+    } catch (error) {
+      writes.abandon()
+      throw error
+    }
+    environment.counters.streamMessagesSent += 1
+    if (!this.#mustWait()) return true
+    this.#wantsRoom = true
+    this.#wake()
+    return false
+  }
+
+  /** Of the opener: nothing more comes from us. */
+  end(): void {
+    if (this.#advance('end')) this.#sendEnd(0, NOTHING)
+  }
+
+  /** Of the opener: gives the stream up. Returns false where the server has settled already. */
+  reset(error: TransportError): boolean {
+    if (!this.#advance('reset')) return false
+    this.#drop()
+    // It never leaves, and so takes no place with the peer.
+    if (this.unsent) this.#gone()
+    else this.#place.writes.control(KIND.STREAM_RESET, 0, error.statusNumber, this.id, encodeFault(faultOf(error)))
+    return true
+  }
+
+  /** Of the server: its handler has settled. What was written before goes first, unless nobody reads it. */
+  settle(error: TransportError | null, metadata: Buffer): void {
+    const given = this.#state === 'reset'
+    if (!this.#advance('settle')) return
+    this.#receive.close()
+    if (given) this.#drop()
+    if (error === null) this.#sendEnd(0, metadata)
+    else this.#sendEnd(error.statusNumber, encodeFault(faultOf(error)))
+  }
+
+  /** The reader is done with so many bytes. */
+  consume(cost: number): void {
+    if (!this.#receive.consume(cost)) return
+    // No more comes.
+    const over = this.ours ? this.withdrawn : this.#state !== 'open'
+    if (over) return
+    const bytes = this.#receive.grant()
+    if (bytes > 0) this.#place.writes.credit(0, this.id, bytes)
+  }
+
+  /** A message came. Returns how the peer broke the protocol. */
+  onData(message: InboundMessage): TransportError | null {
+    this.moved = true
+    if (!this.#receive.receive(message.cost)) {
+      return failure('credit-exceeded', `data beyond the credit of stream ${this.id}`)
+    }
+    // What was on its way when the stream was given up, or when its handler had enough.
+    if (this.withdrawn) return null
+    if (!this.ours && this.#state === 'half-ended') return failure('stream-ended', `data after the end of ${this.id}`)
+    this.#place.environment.counters.streamMessagesReceived += 1
+    this.sink.onData(message)
+    return null
+  }
+
+  /** The peer's STREAM_END: the opener's half, or the server's last word. */
+  onEnd(error: TransportError | null, metadata: Buffer): TransportError | null {
+    this.moved = true
+    if (this.ours) {
+      const given = this.#state === 'reset'
+      this.#advance('settle')
+      this.#gone()
+      if (!given) this.sink.onOver(error, metadata)
+      return null
+    }
+    if (this.withdrawn) return null
+    if (!this.#advance('end')) return failure('stream-ended', `a second end of stream ${this.id}`)
+    this.sink.onEnd()
+    return null
+  }
+
+  /** The opener gives the stream up. */
+  onReset(error: TransportError): void {
+    // It crossed our end, or comes twice.
+    if (!this.#advance('reset')) return
+    this.#drop()
+    this.sink.onOver(error, NOTHING)
+  }
+
+  /** Nobody waits for it any more, here: both sides are told. */
+  giveUp(error: TransportError): void {
+    if (!this.ours) this.onReset(error)
+    else if (this.reset(error)) this.sink.onOver(error, NOTHING)
+  }
+
+  /** Returns false for what no peer may grant. */
+  onCredit(bytes: number): boolean {
+    this.moved = true
+    if (!this.#credit.add(bytes)) return false
+    this.#wake()
+    return true
+  }
+
+  /** The connection is closed. */
+  onClosed(error: TransportError): void {
+    const given = this.#state === 'reset'
+    if (!this.#advance('settle')) return
+    this.#drop()
+    if (!given) this.sink.onOver(error, NOTHING)
+  }
+
+  /** Sends one message that waited. */
+  send(): SenderTurn {
+    const { writes } = this.#place
+    const item = this.#held.peek()
+    if (item === undefined || !this.#maySend(item)) return this.#done()
+    this.#take()
+    if (item.kind === KIND.STREAM_DATA) {
+      writes.beginMessage(item.kind, item.flags, 0, this.id)
+      item.body.put(writes.out, 0, item.body.bytes)
+      this.#credit.spend(COST_BYTES + writes.endMessage())
+      return this.#held.length > 0 ? SENDER.ROTATE : this.#done()
+    }
+    writes.beginControl(item.kind, item.flags, item.aux, this.id)
+    item.body.put(writes.out, 0, item.body.bytes)
+    endFrame(writes.out)
+    writes.heldFrameEnded()
+    if (!this.ours) this.#gone()
+    return this.#done()
+  }
+
+  #mustWait(): boolean {
+    return this.#held.length > 0 || !this.#credit.open || this.#place.writes.mustWait
+  }
+
+  #full(): boolean {
+    const { maxMessages, maxBytes } = this.#place.environment.mailbox
+    return this.#held.length >= maxMessages || this.#heldBytes >= maxBytes
+  }
+
+  #hold(item: HeldItem): void {
+    this.#held.push(item)
+    this.#heldBytes += item.body.bytes
+    this.#wake()
+  }
+
+  #take(): void {
+    this.#heldBytes -= this.#held.shift()?.body.bytes ?? 0
+  }
+
+  /** What waited is not sent. */
+  #drop(): void {
+    while (this.#held.length > 0) this.#take()
+  }
+
+  /** An END, behind what waits. */
+  #sendEnd(aux: number, body: Buffer): void {
+    const { writes } = this.#place
+    if (this.#held.length > 0 || writes.mustWait || writes.encoding) {
+      this.#hold({ kind: KIND.STREAM_END, flags: 0, aux, body: HeldBody.from(body) })
+      return
+    }
+    writes.control(KIND.STREAM_END, 0, aux, this.id, body)
+    if (!this.ours) this.#gone()
+  }
+
+  #wake(): void {
+    if (this.#queued) return
+    const next = this.#held.peek()
+    const ready = next === undefined ? this.#wantsRoom && this.#credit.open : this.#maySend(next)
+    if (!ready) return
+    this.#queued = true
+    this.#place.writes.enqueue(this)
+  }
+
+  #maySend({ kind }: HeldItem): boolean {
+    return kind !== KIND.STREAM_DATA || this.#credit.open
+  }
+
+  #done(): SenderTurn {
+    this.#queued = false
+    if (this.#held.length === 0 && this.#wantsRoom && this.#credit.open && !this.withdrawn) {
+      this.#wantsRoom = false
+      this.sink.onRoom()
+    }
+    return SENDER.DONE
+  }
+
+  #gone(): void {
+    this.#receive.close()
+    this.#place.onGone(this)
+  }
+
+  #advance(event: StreamEvent): boolean {
+    const next = nextStreamState(this.#state, event)
+    if (next === null) return false
+    this.#state = next
+    return true
+  }
+
+  #queueFull(): TransportError {
+    this.#place.environment.counters.failed('queue-full')
+    return failure('queue-full', `${this.#held.length} messages of this stream wait for the peer to read`)
+  }
+}

@@ -1,0 +1,25 @@
+import { setMaxListeners } from 'node:events'
+import { failure, type Processed, type TransportError } from '../base/errors.js'
+
+/** A call or a stream that can be given up before it has an outcome. */
+export interface Abortable {
+  /** Ends the watch over the caller's signal. */
+  unwatch: (() => void) | null
+  giveUp(error: (processed: Processed) => TransportError): void
+}
+
+/** Gives the call up when the signal is aborted. Returns false when it was already. */
+export function watchSignal(call: Abortable, signal: AbortSignal): boolean {
+  const onAbort = (): void => {
+    call.giveUp((processed) => failure('cancelled', 'the call was cancelled', { processed, cause: signal.reason }))
+  }
+  if (signal.aborted) {
+    onAbort()
+    return false
+  }
+  // One signal for a thousand calls is as it should be, and no leak to be warned of.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal)
+  signal.addEventListener('abort', onAbort, { once: true })
+  call.unwatch = () => signal.removeEventListener('abort', onAbort)
+  return true
+}

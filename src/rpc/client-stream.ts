@@ -1,0 +1,200 @@
+import { failure, type Processed, processed, type TransportError } from '../base/errors.js'
+import { CODEC_NUMBER } from '../codec/codec.js'
+import type { Connection } from '../connection/connection.js'
+import type { Environment } from '../connection/environment.js'
+import type { InboundMessage } from '../connection/inbound.js'
+import { flagsOf } from '../connection/message-flags.js'
+import type { Stream, StreamSink } from '../connection/stream.js'
+import type { Abortable } from './abort.js'
+import { InboundMessages, type InboundOwner } from './inbound-messages.js'
+import { type MessageSource, MessageWriter } from './message-writer.js'
+import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
+import type { MethodNumbers } from './method-numbers.js'
+import type { AnyMethod } from './service.js'
+
+/** Messages from a server, in order. Leaving the loop over them cancels the stream. */
+export interface ServerStream<Response> extends AsyncIterableIterator<Response, undefined> {
+  /** What the server said at the end, once it has. */
+  readonly trailers: Metadata
+  /** Waits for nothing more. A loop over the stream ends with `CANCELLED`. */
+  cancel(): void
+}
+
+/** A conversation: messages both ways, each side at its own pace. */
+export interface DuplexStream<Request, Response> extends ServerStream<Response> {
+  /** Sends a message. Resolves when there is room for another: who awaits it goes at the pace of the server. */
+  write(message: Request): Promise<void>
+  /** Nothing more comes from us; the server may go on. */
+  end(): void
+}
+
+/** How a stream of ours is opened, wherever that will be. */
+export interface StreamPlan {
+  readonly method: AnyMethod
+  readonly lane: number
+  readonly metadata: Uint8Array | null
+  /** Of the whole stream; Infinity for ever. */
+  readonly expiresAt: number
+  /** Of a server stream. */
+  readonly request: { readonly value: unknown } | null
+}
+
+/** One stream that we opened, from before it has a connection until its server has settled. */
+export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink, InboundOwner, Abortable {
+  readonly plan: StreamPlan
+  unwatch: (() => void) | null = null
+  trailers: Metadata = NO_METADATA
+  readonly #environment: Environment
+  readonly #onOver: (stream: ClientStream) => void
+  readonly #responses: InboundMessages<unknown>
+  readonly #opened: Promise<void>
+  #setOpened: () => void = () => {}
+  #stream: Stream | null = null
+  #writer: MessageWriter<unknown> | null = null
+  #ended = false
+  #error: unknown = null
+  #over = false
+
+  constructor(plan: StreamPlan, environment: Environment, onOver: (stream: ClientStream) => void) {
+    this.plan = plan
+    this.#environment = environment
+    this.#onOver = onOver
+    this.#responses = new InboundMessages(plan.method.response, environment.limits, this)
+    this.#opened = new Promise((resolve) => {
+      this.#setOpened = resolve
+    })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** Opens it on a connection. */
+  open({ streams }: Connection, numbers: MethodNumbers): void {
+    if (this.#over) return
+    const { method, lane, metadata, expiresAt, request } = this.plan
+    try {
+      if (streams === null) throw failure('too-many-streams', 'the peer takes no streams')
+      const codec = method.request
+      const number = numbers.get(method) || numbers.introduce(method)
+      const flags = flagsOf(CODEC_NUMBER[codec.name], lane, metadata !== null)
+      const timeoutMs = expiresAt - this.#environment.clock.now()
+      const opening = request === null ? null : { encoder: codec, value: request.value }
+      this.#stream = streams.open({ method: number, flags, lane, metadata, timeoutMs, request: opening }, this)
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    this.#writer = new MessageWriter(this.#stream, method.request)
+    this.#setOpened()
+    if (this.#ended) this.#stream.end()
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#responses.next()
+  }
+
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#responses.return()
+  }
+
+  cancel(): void {
+    this.giveUp((ran) => failure('cancelled', 'the stream was cancelled', { processed: ran }))
+  }
+
+  async write(message: unknown): Promise<void> {
+    if (this.#writer === null) await this.#opened
+    if (this.#writer === null) throw this.#error
+    if (this.#ended) throw failure('misuse', 'nothing can be sent after the end')
+    await this.#writer.write(message)
+  }
+
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#stream?.end()
+  }
+
+  /** Sends all that a source has, then ends our half. What the source throws gives the stream up. */
+  async pump(source: MessageSource<unknown>): Promise<void> {
+    try {
+      await this.#opened
+      // Never opened, or over before the source was: whoever reads hears why.
+      if (this.#writer === null) return
+      if (await this.#writer.pump(source)) this.end()
+    } catch (error) {
+      this.#abandon(failure('cancelled', 'the source of the stream failed', { cause: error }), error)
+    }
+  }
+
+  /** Gives it up before its server has settled. */
+  giveUp(error: (ran: Processed) => TransportError): void {
+    if (this.#over) return
+    const why = error(this.#stream === null || this.#stream.unsent ? 'no' : 'maybe')
+    this.#abandon(why, why)
+  }
+
+  /** It will not be opened, or ends here. */
+  fail(error: unknown): void {
+    if (this.#settle(error)) this.#responses.fail(error)
+  }
+
+  onData(message: InboundMessage): void {
+    this.#responses.push(message)
+  }
+
+  /** Only servers hear of this: what comes from us ends with `end`. */
+  onEnd(): void {}
+
+  onOver(error: TransportError | null, metadata: Buffer): void {
+    if (error !== null) {
+      this.fail(error)
+      return
+    }
+    try {
+      if (metadata.length > 0) this.trailers = decodeMetadata(metadata, 2, metadata.length, this.#environment.limits)
+    } catch (unreadable) {
+      this.fail(processed(unreadable as TransportError, 'yes'))
+      return
+    }
+    if (this.#settle(null)) this.#responses.end()
+  }
+
+  onRoom(): void {
+    this.#writer?.onRoom()
+  }
+
+  onTaken(cost: number): void {
+    this.#stream?.consume(cost)
+  }
+
+  onUnreadable(error: TransportError): void {
+    // Whoever took the message has the error already.
+    this.#stream?.reset(error)
+    if (this.#settle(error)) this.#responses.end()
+  }
+
+  onLeft(): void {
+    this.cancel()
+  }
+
+  /** The peer hears `told`; whoever reads from the stream, `error`. */
+  #abandon(told: TransportError, error: unknown): void {
+    if (this.#over) return
+    this.#stream?.reset(told)
+    if (this.#settle(error)) this.#responses.abort(error)
+  }
+
+  #settle(error: unknown): boolean {
+    if (this.#over) return false
+    this.#over = true
+    this.#error = error
+    this.unwatch?.()
+    this.#writer?.close(error instanceof Error ? error : null)
+    this.#setOpened()
+    if (error === null) this.#environment.counters.callsSucceeded += 1
+    else this.#environment.counters.callsFailed += 1
+    this.#onOver(this)
+    return true
+  }
+}

@@ -1,0 +1,89 @@
+// Hot path: `write` runs for every message of a stream.
+import { failure } from '../base/errors.js'
+import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
+import { flagsOf } from '../connection/message-flags.js'
+import type { Stream } from '../connection/stream.js'
+
+/** What a stream is made of: an array, a generator, another stream. */
+export type MessageSource<T> = Iterable<T> | AsyncIterable<T>
+
+/** The messages that go out on a stream, at the speed at which the peer reads them. */
+export class MessageWriter<T> {
+  readonly #stream: Stream
+  readonly #codec: Codec<T>
+  readonly #flags: number
+  /** Resolves when there is room; one promise for all who wait. */
+  #room: Promise<void> | null = null
+  #setRoom: () => void = () => {}
+  #over: Error | null = null
+
+  constructor(stream: Stream, codec: Codec<T>) {
+    this.#stream = stream
+    this.#codec = codec
+    this.#flags = flagsOf(CODEC_NUMBER[codec.name], stream.lane, false)
+  }
+
+  /**
+   * Sends a message. Returns null where there is room for another, else a promise of that. Throws what is wrong with the
+   * value, or why nothing more can be sent.
+   */
+  write(value: T): Promise<void> | null {
+    if (this.#over !== null) throw this.#over
+    if (this.#stream.write(this.#flags, this.#codec, value)) return null
+    this.#room ??= new Promise((resolve) => {
+      this.#setRoom = resolve
+    })
+    return this.#room
+  }
+
+  onRoom(): void {
+    this.#room = null
+    this.#setRoom()
+  }
+
+  /** Nothing more is sent. Who waits for room goes on, and is told with the next message. */
+  close(error: Error | null): void {
+    this.#over ??= error ?? failure('misuse', 'the stream has ended: nothing more can be sent on it')
+    this.onRoom()
+  }
+
+  /**
+   * Sends all that a source has, as fast as there is room. Returns false when the stream was over before the source was;
+   * the source is told. Rejects with what the source throws.
+   */
+  async pump(source: MessageSource<T>): Promise<boolean> {
+    const iterator = iteratorOf(source)
+    for (;;) {
+      const step = iterator.next()
+      const { done, value } = isPromise(step) ? await step : step
+      if (done === true) return true
+      if (this.#over === null) {
+        let room: Promise<void> | null
+        try {
+          room = this.write(value)
+        } catch (error) {
+          await iterator.return?.()
+          throw error
+        }
+        if (room !== null) await room
+      }
+      if (this.#over !== null) {
+        await iterator.return?.()
+        return false
+      }
+    }
+  }
+}
+
+/** Something that can be sent message by message. A string is a value. */
+export function isSource(value: unknown): value is MessageSource<unknown> {
+  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+}
+
+function iteratorOf<T>(source: MessageSource<T>): Iterator<T> | AsyncIterator<T> {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,103 @@
+// Hot path: `accept` and `serverCall` run for every call and message received.
+import { failure, TransportError } from '../base/errors.js'
+import { STATUS } from '../base/status.js'
+import { CODEC_NUMBER } from '../codec/codec.js'
+import type { Connection } from '../connection/connection.js'
+import type { Environment } from '../connection/environment.js'
+import type { Agreement } from '../connection/hello.js'
+import type { InboundMessage } from '../connection/inbound.js'
+import { IntroducedMethods } from './introduced-methods.js'
+import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
+import type { Registration, Registry } from './registry.js'
+import type { PeerFacts } from './server-call.js'
+import type { MethodKind } from './service.js'
+
+const UNKNOWN_TIME = -1
+
+/** What all that the peer asks for on one connection goes through first: who serves it, and what it says. */
+export class Reception {
+  readonly peer: PeerFacts
+  readonly #connection: Connection
+  readonly #environment: Environment
+  readonly #methods: IntroducedMethods
+  /** The time, read once a turn: a turn is at most `limits.maxTurnMs` long. */
+  #turnNow = UNKNOWN_TIME
+
+  constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry) {
+    this.#connection = connection
+    this.#environment = environment
+    this.#methods = new IntroducedMethods(registry, agreement, environment.limits.maxMethods)
+    this.peer = { id: agreement.peerId, address: connection.info().remote }
+  }
+
+  onMethod(number: number, name: string): void {
+    const error = this.#methods.add(number, name)
+    if (error !== null) this.#connection.fail(error)
+  }
+
+  onTurnEnd(): void {
+    this.#turnNow = UNKNOWN_TIME
+  }
+
+  /** Who serves the message. Throws why nobody does. */
+  find({ method: number, codec }: InboundMessage): Registration {
+    const found = this.#methods.find(number)
+    if (found === null) throw failure('frame-malformed', `method number ${number} was never introduced`)
+    if (found instanceof TransportError) throw found
+    const { method } = found
+    if (codec === CODEC_NUMBER[method.request.name]) return found
+    throw failure('codec-not-agreed', `${method.name} takes ${method.request.name}, got codec number ${codec}`)
+  }
+
+  /** The same for messages of one shape. */
+  findOf(message: InboundMessage, kind: MethodKind): Registration {
+    const found = this.find(message)
+    const { method } = found
+    if (method.kind === kind) return found
+    throw failure('method-unknown', `${method.name} is ${method.kind}, not ${kind}`)
+  }
+
+  /** The request. Throws what is wrong with its bytes. */
+  decode({ method }: Registration, message: InboundMessage): unknown {
+    return method.request.decode(message.bytes, message.start, message.end, message.owned, this.#environment.limits)
+  }
+
+  metadata({ metadataBytes, metadataStart, metadataEnd }: InboundMessage): Metadata {
+    if (metadataEnd === 0) return NO_METADATA
+    return decodeMetadata(metadataBytes, metadataStart, metadataEnd, this.#environment.limits)
+  }
+
+  /** When the caller waits no more, on the clock. */
+  deadline({ timeoutMs }: InboundMessage): number {
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs
+  }
+
+  now(): number {
+    if (this.#turnNow === UNKNOWN_TIME) this.#turnNow = this.#environment.clock.now()
+    return this.#turnNow
+  }
+
+  /** Counts an error that the peer caused. */
+  account(error: TransportError): void {
+    if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
+    this.#connection.strike()
+  }
+}
+
+/** Users choose code and message by throwing a `TransportError` of origin `user`; anything else stays here. */
+export function handlerError(error: unknown): TransportError {
+  if (error instanceof TransportError && error.origin === 'user' && Object.hasOwn(STATUS, error.code)) return error
+  return failure('handler-failed', 'the handler failed')
+}
+
+/** What a peer may know of a codec that failed: not the text of the user's own getters and types. */
+export function opaque(error: unknown): TransportError {
+  if (error instanceof TransportError && error.reason !== 'encode-failed') return error
+  return failure('encode-failed', 'the codec failed')
+}
+
+/** A promise of the value, or null for a value that is there. A thenable is adopted, so that it settles once. */
+export function promiseOf(value: unknown): Promise<unknown> | null {
+  if (typeof value !== 'object' || value === null) return null
+  return typeof (value as { then?: unknown }).then === 'function' ? Promise.resolve(value) : null
+}

@@ -1,0 +1,18 @@
+import type { Metadata } from './metadata.js'
+import { ServerCall } from './server-call.js'
+
+/** What the handler of a stream knows of it, and how it sends where it returns nothing to iterate over. */
+export class StreamCall<Response> extends ServerCall {
+  /** What the opener is told at the end, beside that all went well. Set it while the handler runs. */
+  trailers: Metadata = {}
+  /** Of the library: sends. */
+  writeWith: ((message: Response) => Promise<void> | null) | null = null
+
+  /**
+   * Sends a message. Resolves when there is room for another: who awaits it goes at the pace of the reader. Rejects when
+   * nobody reads any more.
+   */
+  async write(message: Response): Promise<void> {
+    await this.writeWith?.(message)
+  }
+}

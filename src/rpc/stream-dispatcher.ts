@@ -1,0 +1,115 @@
+import { failure, type TransportError } from '../base/errors.js'
+import type { Connection } from '../connection/connection.js'
+import { sendStreamRefusal } from '../connection/control-frames.js'
+import type { Environment } from '../connection/environment.js'
+import type { InboundMessage } from '../connection/inbound.js'
+import { DeadlineWatch } from './deadline.js'
+import { opaque, type Reception } from './reception.js'
+import type { Registration } from './registry.js'
+import { ServedStream, type ServedStreamOwner } from './served-stream.js'
+import type { MethodKind } from './service.js'
+import { StreamCall } from './stream-call.js'
+
+const STREAMED: ReadonlySet<MethodKind> = new Set(['serverStream', 'clientStream', 'duplex'])
+
+/** The streams that the peer opens on one connection. */
+export class StreamDispatcher implements ServedStreamOwner {
+  readonly #connection: Connection
+  readonly #environment: Environment
+  readonly #reception: Reception
+  readonly #onSettled: () => void
+  readonly #running = new Set<ServedStream>()
+  readonly #deadlines: DeadlineWatch
+  #leaving = false
+
+  /** `onSettled` is told each time that a handler has settled. */
+  constructor(connection: Connection, environment: Environment, reception: Reception, onSettled: () => void) {
+    this.#connection = connection
+    this.#environment = environment
+    this.#reception = reception
+    this.#onSettled = onSettled
+    this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
+  }
+
+  /** Handlers that have not settled. */
+  get open(): number {
+    return this.#running.size
+  }
+
+  /** Takes no more streams. */
+  leave(): void {
+    this.#leaving = true
+  }
+
+  onStreamOpen(message: InboundMessage): void {
+    const { streams } = this.#connection
+    const { id, lane } = message
+    if (streams === null) return
+    let served: ServedStream
+    let request: unknown
+    let registration: Registration
+    try {
+      if (this.#leaving) throw failure('going-away', 'the peer is closing')
+      if (streams.theirs >= this.#environment.limits.maxStreams) {
+        throw failure('too-many-streams', `${streams.theirs} streams are open already`)
+      }
+      registration = this.#find(message)
+      const call = new StreamCall<unknown>(
+        this.#reception.peer,
+        this.#reception.metadata(message),
+        this.#reception.deadline(message),
+        this.#environment.clock,
+      )
+      if (registration.method.kind === 'serverStream') request = this.#reception.decode(registration, message)
+      else if (message.start !== message.end) throw failure('frame-malformed', 'a request where messages follow')
+      served = new ServedStream(registration, call, this.#environment, this)
+    } catch (error) {
+      this.#refuse(id, opaque(error))
+      return
+    }
+    served.attach(streams.serve(id, lane, registration.method.kind === 'serverStream', served))
+    this.#running.add(served)
+    this.#deadlines.note(served.call.expiresAt)
+    void served.run(request)
+  }
+
+  account(error: TransportError): void {
+    this.#reception.account(error)
+  }
+
+  onSettled(served: ServedStream): void {
+    this.#running.delete(served)
+    if (this.#running.size === 0) this.#deadlines.stop()
+    this.#onSettled()
+  }
+
+  /** The connection is lost: its streams have told their handlers. */
+  onClosed(): void {
+    this.#deadlines.stop()
+  }
+
+  #find(message: InboundMessage): Registration {
+    const found = this.#reception.find(message)
+    if (STREAMED.has(found.method.kind)) return found
+    throw failure('method-unknown', `${found.method.name} is ${found.method.kind}, not a stream`)
+  }
+
+  /** The handler never ran. */
+  #refuse(id: number, error: TransportError): void {
+    sendStreamRefusal(this.#connection.writes, id, error)
+    // Who opens at the moment in which we leave, or before an end has arrived, has broken nothing.
+    if (error.reason === 'going-away') this.#environment.counters.failed('going-away')
+    else this.#reception.account(error)
+  }
+
+  #expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const served of [...this.#running]) {
+      if (served.call.expiresAt > now) next = Math.min(next, served.call.expiresAt)
+      else if (served.call.abandoned === null) {
+        served.giveUp(failure('deadline', 'the deadline of the caller has passed', { processed: 'maybe' }))
+      }
+    }
+    return next
+  }
+}

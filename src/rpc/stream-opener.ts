@@ -1,0 +1,101 @@
+import { failure } from '../base/errors.js'
+import type { Environment } from '../connection/environment.js'
+import { watchSignal } from './abort.js'
+import { expired } from './caller.js'
+import { ClientStream, type DuplexStream } from './client-stream.js'
+import { DeadlineWatch } from './deadline.js'
+import type { MessageSource } from './message-writer.js'
+import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.js'
+import type { Outbound } from './outbound.js'
+import type { AnyMethod } from './service.js'
+
+/** Opens streams on whichever connection of a pool is best, and holds their deadlines. */
+export class StreamOpener {
+  readonly #environment: Environment
+  readonly #outbound: Outbound
+  readonly #open = new Map<ClientStream, number>()
+  readonly #deadlines: DeadlineWatch
+
+  constructor(environment: Environment, outbound: Outbound) {
+    this.#environment = environment
+    this.#outbound = outbound
+    this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
+  }
+
+  /** One request, many answers. */
+  serverStream(method: AnyMethod, request: unknown, options: CallOptions): DuplexStream<unknown, unknown> {
+    return this.#start(method, { value: request }, options)
+  }
+
+  /** Many requests, one answer. */
+  clientStream(method: AnyMethod, source: MessageSource<unknown>, options: CallOptions): Promise<unknown> {
+    checkSource(method, source)
+    const stream = this.#start(method, null, options)
+    void stream.pump(source)
+    return answerOf(stream, method)
+  }
+
+  /** Many both ways. Without a source its messages are written one by one. */
+  duplex(
+    method: AnyMethod,
+    source: MessageSource<unknown> | undefined,
+    options: CallOptions,
+  ): DuplexStream<unknown, unknown> {
+    if (source !== undefined) checkSource(method, source)
+    const stream = this.#start(method, null, options)
+    if (source !== undefined) void stream.pump(source)
+    return stream
+  }
+
+  #start(method: AnyMethod, request: { readonly value: unknown } | null, options: CallOptions): ClientStream {
+    const { clock, counters } = this.#environment
+    // A stream may last: it has a deadline only where one is asked for.
+    const timeoutMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : checkTimeout(options.timeoutMs)
+    const expiresAt = clock.now() + timeoutMs
+    const lane = laneOf(options.priority)
+    const metadata = this.#outbound.metadata(options.metadata)
+    if (options.signal !== undefined) checkSignal(options.signal)
+    const stream = new ClientStream({ method, lane, metadata, expiresAt, request }, this.#environment, (over) => {
+      this.#open.delete(over)
+      if (this.#open.size === 0) this.#deadlines.stop()
+    })
+    counters.callsStarted += 1
+    this.#open.set(stream, timeoutMs)
+    if (expiresAt < Number.POSITIVE_INFINITY) this.#deadlines.note(expiresAt)
+    if (options.signal !== undefined && !watchSignal(stream, options.signal)) return stream
+    const session = this.#outbound.readyForStream()
+    if (session !== null) stream.open(session.connection, session.numbers)
+    else {
+      const opened = this.#outbound.whenReady(({ connection, numbers }) => stream.open(connection, numbers))
+      opened.catch((error: unknown) => stream.fail(error))
+    }
+    return stream
+  }
+
+  /** Gives up what is due; returns the earliest deadline left. */
+  #expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const [stream, timeoutMs] of [...this.#open]) {
+      const { expiresAt } = stream.plan
+      if (expiresAt > now) next = Math.min(next, expiresAt)
+      else stream.giveUp((processed) => expired(timeoutMs, processed))
+    }
+    return next
+  }
+}
+
+/** The one answer of a client stream. */
+async function answerOf(stream: ClientStream, { name }: AnyMethod): Promise<unknown> {
+  const first = await stream.next()
+  if (first.done === true) throw failure('answer-unknown', `${name} ended without an answer`, { processed: 'yes' })
+  const second = await stream.next()
+  if (second.done === true) return first.value
+  stream.cancel()
+  throw failure('answer-unknown', `${name} has more than one answer`, { processed: 'yes' })
+}
+
+function checkSource(method: AnyMethod, source: unknown): void {
+  const iterable = typeof source === 'object' && source !== null
+  if (iterable && (Symbol.asyncIterator in source || Symbol.iterator in source)) return
+  throw failure('option-type', `${method.name} takes an iterable or an async iterable of messages`)
+}
