@@ -4,15 +4,27 @@ export type { Codec } from './codec/codec.js'
 export { msgpack } from './codec/msgpack.js'
 export { raw } from './codec/raw.js'
 export { connectionClosed, connectionReady } from './connection/probes.js'
+export type { CoalescerOptions } from './mailbox/coalescer.js'
 export type { Priority } from './mailbox/lane.js'
 export type { Overflow } from './mailbox/mailbox.js'
+export { type BatchHandler, onBatch } from './rpc/batch-handler.js'
 export { Client } from './rpc/client.js'
 export type { DuplexStream, ServerStream } from './rpc/client-stream.js'
+export type { HandlerOptions } from './rpc/handler-queue.js'
 export type { MessageSource } from './rpc/message-writer.js'
 export type { Metadata } from './rpc/metadata.js'
 export type { CallOptions, ClientOptions, CloseOptions, SendOptions, ServerOptions } from './rpc/options.js'
 export { Server } from './rpc/server.js'
 export type { PeerFacts, ServerCall } from './rpc/server-call.js'
-export { clientStream, defineService, duplex, oneWay, type Service, serverStream, unary } from './rpc/service.js'
-export type { ServiceClient, ServiceHandlers } from './rpc/service-types.js'
+export {
+  clientStream,
+  defineService,
+  duplex,
+  type OneWayMethod,
+  oneWay,
+  type Service,
+  serverStream,
+  unary,
+} from './rpc/service.js'
+export type { ServiceClient, ServiceHandlers, ServiceOptions } from './rpc/service-types.js'
 export type { StreamCall } from './rpc/stream-call.js'

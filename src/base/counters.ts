@@ -17,6 +17,8 @@ export class Counters {
   handlersFinished = 0
   /** Put on the wire. With those dropped, refused, and still waiting these are all that were to be sent. */
   oneWaySent = 0
+  /** Sent to be merged with others: `oneWaySent` counts what they became. */
+  oneWayCoalesced = 0
   oneWayReceived = 0
   /** By a full mailbox or a connection that closed; of those received: nobody takes them, or they cannot be read. */
   oneWayDropped = 0

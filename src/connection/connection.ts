@@ -187,11 +187,25 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#reads.resume(reason)
   }
 
-  /** An answer was written while the socket is full: holds the peer to reading what it asked for. */
-  onUnreadAnswer(): void {
+  /** More waits for the peer to read than `limits.unreadSoftBytes`. */
+  get unreadAnswers(): boolean {
+    return this.#conduct.unread(this.writes.queuedBytes) !== null
+  }
+
+  /** We begin to wait for something of the peer: it is read on, whatever it has left unread. */
+  readOn(): void {
+    if (this.writes.blocked) this.#reads.resume(PAUSE.UNREAD)
+  }
+
+  /**
+   * An answer was written while the socket is full: holds the peer to reading what it asked for. `waiting`: we wait for
+   * something of the peer ourselves, and stop reading only at the price that both sides wait for each other.
+   */
+  onUnreadAnswer(waiting: boolean): void {
     const judged = this.#conduct.unread(this.writes.queuedBytes)
-    if (judged === 'slow') this.#reads.pause(PAUSE.UNREAD)
-    else if (judged !== null) {
+    if (judged === 'slow') {
+      if (!waiting) this.#reads.pause(PAUSE.UNREAD)
+    } else if (judged !== null) {
       this.#environment.counters.failed('answers-unread')
       this.destroy(judged)
     }

@@ -16,8 +16,21 @@ export interface CoalescerOptions<T> {
 
 const oneKey = (): unknown => undefined
 
-function atLeast(option: string, least: number, value: number): number {
-  if (value >= least) return value
+/** Throws what is wrong with the options. */
+export function checkCoalescing<T>(options: CoalescerOptions<T>): CoalescerOptions<T> {
+  const { key = oneKey, merge, maxDelayMs, maxItems } = options
+  for (const [option, value] of Object.entries({ key, merge })) {
+    if (typeof value !== 'function') {
+      throw failure('option-type', `option ${option} must be a function`, { details: { option } })
+    }
+  }
+  atLeast('maxDelayMs', 0, maxDelayMs)
+  atLeast('maxItems', 1, maxItems)
+  return options
+}
+
+function atLeast(option: string, least: number, value: number): void {
+  if (value >= least) return
   throw failure('option-range', `option ${option} must be at least ${least}, got ${value}`, { details: { option } })
 }
 
@@ -41,10 +54,11 @@ export class Coalescer<T> {
 
   /** `emit` owns what it is given. */
   constructor(options: CoalescerOptions<T>, wheel: TimerWheel, emit: (item: T) => void) {
+    checkCoalescing(options)
     this.#key = options.key ?? oneKey
     this.#merge = options.merge
-    this.#maxDelayMs = atLeast('maxDelayMs', 0, options.maxDelayMs)
-    this.#maxItems = atLeast('maxItems', 1, options.maxItems)
+    this.#maxDelayMs = options.maxDelayMs
+    this.#maxItems = options.maxItems
     this.#wheel = wheel
     this.#emit = emit
   }

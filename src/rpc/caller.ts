@@ -87,6 +87,7 @@ export class Caller implements CallPlace {
         return
       }
     }
+    if (writes.blocked) this.#connection.readOn()
     const id = this.#table.open(pending)
     writes.flushMessages = Math.max(LEAST_FLUSH_MESSAGES, this.#table.size >> FLUSH_SHIFT)
     pending.id = id

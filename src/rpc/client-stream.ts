@@ -70,8 +70,10 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   }
 
   /** Opens it on a connection. */
-  open({ streams }: Connection, numbers: MethodNumbers): void {
+  open(connection: Connection, numbers: MethodNumbers): void {
     if (this.#over) return
+    const { streams } = connection
+    connection.readOn()
     const { method, lane, metadata, expiresAt, request } = this.plan
     try {
       if (streams === null) throw failure('too-many-streams', 'the peer takes no streams')

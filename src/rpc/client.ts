@@ -102,7 +102,9 @@ export class Client {
 
   /** Begins nothing new, lets open calls end within `graceMs` (10 s), then closes every connection. */
   close(options: CloseOptions = {}): Promise<void> {
-    return this.#outbound.close(closeRules.parse(options, 'close').graceMs)
+    const { graceMs } = closeRules.parse(options, 'close')
+    this.#oneWays.flush()
+    return this.#outbound.close(graceMs)
   }
 
   #functionOf(method: AnyMethod): unknown {

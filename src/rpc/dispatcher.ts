@@ -1,5 +1,4 @@
-// Hot path: `onCall` and `onOneWay` run for every message.
-// Long: the two ways in, calls and one-way messages, share admission, decoding and accounting.
+// Hot path: `onCall` runs for every call received.
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -8,8 +7,8 @@ import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
-import { PAUSE } from '../connection/read-loop.js'
 import { DeadlineWatch } from './deadline.js'
+import type { HandlerQueue, Job } from './handler-queue.js'
 import { handlerError, opaque, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServerCall } from './server-call.js'
@@ -19,7 +18,7 @@ import type { AnyMethod } from './service.js'
 interface RunningCall {
   readonly id: number
   readonly lane: number
-  readonly method: AnyMethod
+  readonly registration: Registration
   readonly call: ServerCall
 }
 
@@ -29,25 +28,35 @@ export class Dispatcher {
   readonly #environment: Environment
   readonly #reception: Reception
   readonly #onSettled: () => void
+  readonly #waits: () => boolean
   readonly #running: ExchangeTable<RunningCall>
   readonly #deadlines: DeadlineWatch
-  #runningOneWay = 0
   #leaving = false
 
-  /** `onSettled` is told each time that a handler which took its time has settled. */
-  constructor(connection: Connection, environment: Environment, reception: Reception, onSettled: () => void) {
+  /**
+   * `onSettled` is told each time that a handler which took its time has settled. `waits`: we wait for something of the
+   * peer on this connection ourselves.
+   */
+  constructor(
+    connection: Connection,
+    environment: Environment,
+    reception: Reception,
+    onSettled: () => void,
+    waits: () => boolean,
+  ) {
     const { limits } = environment
     this.#connection = connection
     this.#environment = environment
     this.#reception = reception
     this.#onSettled = onSettled
+    this.#waits = waits
     this.#running = new ExchangeTable(limits.maxOpenCalls)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
   /** Handlers that have not settled. */
   get open(): number {
-    return this.#running.size + this.#runningOneWay
+    return this.#running.size
   }
 
   /** Takes no more calls. Returns the last id that was accepted. */
@@ -80,44 +89,9 @@ export class Dispatcher {
       this.#refuse(id, opaque(error))
       return
     }
-    this.#environment.counters.handlersStarted += 1
-    let result: unknown
-    let promise: Promise<unknown> | null
-    try {
-      result = registration.handler(value, call)
-      promise = promiseOf(result)
-    } catch (error) {
-      this.#finishWithError(id, handlerError(error))
-      return
-    }
-    if (promise === null) this.#finish(id, lane, registration.method, result)
-    else this.#await({ id, lane, method: registration.method, call }, promise)
-  }
-
-  onOneWay(message: InboundMessage): void {
-    const { counters } = this.#environment
-    // Read before the handler runs: the message is filled anew for the next.
-    const { lane, cost } = message
-    counters.oneWayReceived += 1
-    let promise: Promise<unknown> | null
-    try {
-      const registration = this.#reception.findOf(message, 'oneWay')
-      const value = this.#reception.decode(registration, message)
-      const call = this.#serverCall(message)
-      counters.handlersStarted += 1
-      promise = this.#runOneWay(registration, value, call)
-    } catch (error) {
-      counters.oneWayDropped += 1
-      this.#connection.flow?.consume(lane, cost)
-      this.#reception.account(opaque(error))
-      return
-    }
-    if (promise !== null) {
-      this.#awaitOneWay(promise, lane, cost)
-      return
-    }
-    counters.handlersFinished += 1
-    this.#connection.flow?.consume(lane, cost)
+    const { queue } = registration
+    if (queue === null || queue.tryStart()) this.#run(registration, id, lane, value, call)
+    else this.#queue(registration, queue, id, lane, value, call, message.end - message.start)
   }
 
   onCancel(id: number, code: StatusCode): void {
@@ -140,6 +114,9 @@ export class Dispatcher {
     const { maxOpenCalls } = this.#environment.limits
     if (this.#running.size >= maxOpenCalls)
       throw failure('too-many-open-calls', `${maxOpenCalls} calls are open already`)
+    // It is read on although it reads nothing, because we wait for answers of its own.
+    if (this.#connection.writes.blocked && this.#connection.unreadAnswers)
+      throw failure('answers-unread', 'the peer asks for more while it leaves too much unread')
   }
 
   #serverCall(message: InboundMessage): ServerCall {
@@ -152,6 +129,62 @@ export class Dispatcher {
     )
   }
 
+  #run(registration: Registration, id: number, lane: number, value: unknown, call: ServerCall): void {
+    this.#environment.counters.handlersStarted += 1
+    let result: unknown
+    let promise: Promise<unknown> | null
+    try {
+      result = registration.handler(value, call)
+      promise = promiseOf(result)
+    } catch (error) {
+      this.#finishWithError(id, handlerError(error))
+      registration.queue?.settled()
+      return
+    }
+    if (promise !== null) this.#await({ id, lane, registration, call }, promise)
+    else {
+      this.#finish(id, lane, registration.method, result)
+      registration.queue?.settled()
+    }
+  }
+
+  /** Has the call wait for its handler. It holds its slot meanwhile, and can be cancelled. */
+  #queue(
+    registration: Registration,
+    queue: HandlerQueue,
+    id: number,
+    lane: number,
+    value: unknown,
+    call: ServerCall,
+    bytes: number,
+  ): void {
+    const end = (error: TransportError): void => {
+      this.#running.close(id)
+      this.#answerError(id, error, 'no')
+      this.#onSettled()
+    }
+    const full = (): TransportError => {
+      this.#environment.counters.failed('queue-full')
+      return failure('queue-full', `too many calls wait for ${registration.method.name}`)
+    }
+    const job: Job = {
+      lane,
+      bytes,
+      get stale() {
+        return call.abandoned !== null
+      },
+      start: () => {
+        this.#running.close(id)
+        this.#run(registration, id, lane, value, call)
+        this.#onSettled()
+      },
+      drop: () => end(call.abandoned ?? full()),
+    }
+    this.#running.keep(id, { id, lane, registration, call })
+    this.#deadlines.note(call.expiresAt)
+    if (queue.offer(job) !== 'accepted') end(full())
+  }
+
   #await(running: RunningCall, result: Promise<unknown>): void {
     this.#running.keep(running.id, running)
     this.#deadlines.note(running.call.expiresAt)
@@ -161,13 +194,15 @@ export class Dispatcher {
         const { abandoned } = running.call
         // Only the place is given back: the value would travel for nothing.
         if (abandoned !== null) this.#finishWithError(running.id, abandoned)
-        else this.#finish(running.id, running.lane, running.method, value)
+        else this.#finish(running.id, running.lane, running.registration.method, value)
+        running.registration.queue?.settled()
         this.#onSettled()
       },
       (error: unknown) => {
         this.#running.close(running.id)
         // Whoever still listens is told that it was the deadline, not what the handler made of its signal.
         this.#finishWithError(running.id, running.call.abandoned ?? handlerError(error))
+        running.registration.queue?.settled()
         this.#onSettled()
       },
     )
@@ -188,7 +223,7 @@ export class Dispatcher {
       if (failed.reason === 'encode-failed') this.#environment.counters.failed('encode-failed')
       this.#answerError(id, failed, 'yes')
     }
-    if (writes.blocked) this.#connection.onUnreadAnswer()
+    if (writes.blocked) this.#connection.onUnreadAnswer(this.#waits())
   }
 
   #finishWithError(id: number, error: TransportError): void {
@@ -213,32 +248,7 @@ export class Dispatcher {
       ...(reason === undefined ? {} : { reason }),
     })
     sendError(this.#connection.writes, id, error)
-    if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer()
-  }
-
-  #runOneWay(registration: Registration, value: unknown, call: ServerCall): Promise<unknown> | null {
-    try {
-      return promiseOf(registration.handler(value, call))
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  #awaitOneWay(result: Promise<unknown>, lane: number, cost: number): void {
-    const { counters, limits } = this.#environment
-    this.#runningOneWay += 1
-    if (this.#runningOneWay >= limits.maxOpenCalls) this.#connection.pauseReading(PAUSE.HANDLERS)
-    const settled = (): void => {
-      counters.handlersFinished += 1
-      this.#runningOneWay -= 1
-      this.#connection.flow?.consume(lane, cost)
-      if (this.#runningOneWay < limits.maxOpenCalls) this.#connection.resumeReading(PAUSE.HANDLERS)
-      this.#onSettled()
-    }
-    result.then(settled, () => {
-      counters.failed('handler-failed')
-      settled()
-    })
+    if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer(this.#waits())
   }
 
   #expire(now: number): number {

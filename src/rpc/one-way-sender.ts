@@ -1,6 +1,7 @@
 // Hot path: `send` runs for every one-way message of a client.
 import type { Environment } from '../connection/environment.js'
 import type { OneWayLane } from '../connection/one-way-lane.js'
+import { Coalescer } from '../mailbox/coalescer.js'
 import { laneOf, type SendOptions } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
@@ -31,6 +32,8 @@ interface Pumped {
 export class OneWaySender {
   readonly #environment: Environment
   readonly #outbound: Outbound
+  /** Of methods whose messages are merged, by lane. */
+  readonly #coalescers = new Map<AnyMethod, Map<number, Coalescer<unknown>>>()
 
   constructor(environment: Environment, outbound: Outbound) {
     this.#environment = environment
@@ -41,13 +44,14 @@ export class OneWaySender {
   send(method: AnyMethod, message: unknown, options: SendOptions): Promise<void> {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
-    return this.#send({ method, message, lane, metadata })
+    return this.#sendOne({ method, message, lane, metadata })
   }
 
   /** The same where there is room now. Returns false where there is none, or no connection. */
   trySend(method: AnyMethod, message: unknown, options: SendOptions): boolean {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
+    if (this.#coalesce(method, message, lane, metadata)) return true
     const session = this.#outbound.ready()
     const offer =
       session === null || this.#outbound.overfull(session)
@@ -62,6 +66,10 @@ export class OneWaySender {
   async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
+    if (method.coalescing !== null) {
+      for (const message of messages) await this.#sendOne({ method, message, lane, metadata })
+      return
+    }
     const rest = messages[Symbol.iterator]()
     const pump = (ready: Session): Pumped | null => this.#pump(ready, rest, { method, lane, metadata })
     try {
@@ -76,6 +84,42 @@ export class OneWaySender {
       rest.return?.()
       throw error
     }
+  }
+
+  /** Sends what waits for company. */
+  flush(): void {
+    for (const lanes of this.#coalescers.values()) for (const coalescer of lanes.values()) coalescer.close()
+    this.#coalescers.clear()
+  }
+
+  /** Merges the message with others, where its method says so. What has metadata of its own leaves by itself. */
+  #coalesce(method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): boolean {
+    if (method.coalescing === null || metadata !== null || this.#outbound.closed) return false
+    const lanes = this.#coalescers.get(method) ?? new Map<number, Coalescer<unknown>>()
+    this.#coalescers.set(method, lanes)
+    let coalescer = lanes.get(lane)
+    if (coalescer === undefined) {
+      // Its senders were told that it is accepted: what cannot be sent now is counted as dropped.
+      const lost = (): void => {
+        this.#environment.counters.oneWayDropped += 1
+      }
+      coalescer = new Coalescer(method.coalescing, this.#environment.wheel, (merged) => {
+        try {
+          this.#send({ method, message: merged, lane, metadata: null }).catch(lost)
+        } catch {
+          lost()
+        }
+      })
+      lanes.set(lane, coalescer)
+    }
+    coalescer.add(message)
+    this.#environment.counters.oneWayCoalesced += 1
+    return true
+  }
+
+  #sendOne(parcel: Parcel): Promise<void> {
+    const { method, message, lane, metadata } = parcel
+    return this.#coalesce(method, message, lane, metadata) ? ACCEPTED : this.#send(parcel)
   }
 
   #send(parcel: Parcel): Promise<void> {

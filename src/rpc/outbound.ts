@@ -108,6 +108,10 @@ export class Outbound implements SessionOwner {
     }
   }
 
+  get closed(): boolean {
+    return this.#closing !== null
+  }
+
   /** Begins nothing new; open calls may go on for `graceMs`. */
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#close(graceMs)

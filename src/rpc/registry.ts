@@ -1,15 +1,22 @@
 import { failure } from '../base/errors.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
+import { BatchHandler } from './batch-handler.js'
+import { type HandlerOptions, HandlerQueue, handlerRules } from './handler-queue.js'
 import type { ServerCall } from './server-call.js'
 import { type AnyMethod, type Methods, type Service, serviceFacts } from './service.js'
-import type { ServiceHandlers } from './service-types.js'
+import type { ServiceHandlers, ServiceOptions } from './service-types.js'
 
+export type AnyHandler = Handler | BatchHandler<unknown>
 export type Handler = (value: unknown, call: ServerCall) => unknown
 
 /** A method that this side serves. */
 export interface Registration {
   readonly method: AnyMethod
   readonly handler: Handler
+  /** Null where nothing bounds how much of it runs but the limits of each connection. */
+  readonly queue: HandlerQueue | null
+  /** The handler takes all messages of a turn at once. */
+  readonly batch: boolean
 }
 
 /** What this side serves, by the names that travel. Can grow while connections are open. */
@@ -25,27 +32,45 @@ export class Registry {
     return this.#byName.get(name)
   }
 
-  add(method: AnyMethod, handler: Handler): void {
-    if (typeof handler !== 'function') throw failure('misuse', `the handler of ${method.name} is not a function`)
+  /** `options` bound how much of the handler runs and waits. Throws what is wrong with them. */
+  add(method: AnyMethod, handler: AnyHandler, options?: HandlerOptions): void {
     this.#checkFree(method)
-    this.#byName.set(method.name, { method, handler })
+    this.#byName.set(method.name, registrationOf(method, handler, options))
   }
 
-  addService<M extends Methods>(service: Service<M>, handlers: ServiceHandlers<M>): void {
+  addService<M extends Methods>(
+    service: Service<M>,
+    handlers: ServiceHandlers<M>,
+    options: ServiceOptions<M> = {},
+  ): void {
     const { name, fingerprint } = serviceFacts(service)
     const entries = Object.entries<AnyMethod>(service)
-    const missing = entries.find(([short]) => typeof handlers[short] !== 'function')
-    if (missing !== undefined) throw failure('misuse', `the service ${name} has no handler for ${missing[0]}`)
+    const own: Readonly<Record<string, unknown>> = handlers
+    const bounds: Readonly<Record<string, HandlerOptions | undefined>> = options
+    const unknown = Object.keys(options).find((short) => !entries.some(([known]) => known === short))
+    if (unknown !== undefined) throw failure('option-unknown', `the service ${name} has no method ${unknown}`)
     // All or nothing: a service that is half there would answer for the other half that nobody handles it.
-    for (const [, method] of entries) this.#checkFree(method)
-    for (const [short, method] of entries) {
-      const handler = handlers[short] as Handler
-      this.add(method, handler.bind(handlers))
-    }
+    const registrations = entries.map(([short, method]) => {
+      this.#checkFree(method)
+      const handler = own[short]
+      if (handler === undefined) throw failure('misuse', `the service ${name} has no handler for ${short}`)
+      const bound = typeof handler === 'function' ? handler.bind(handlers) : handler
+      return registrationOf(method, bound as AnyHandler, bounds[short])
+    })
+    for (const registration of registrations) this.#byName.set(registration.method.name, registration)
     this.#services.push({ name, fingerprint })
   }
 
   #checkFree({ name }: AnyMethod): void {
     if (this.#byName.has(name)) throw failure('name-taken', `${name} has a handler already`)
   }
+}
+
+function registrationOf(method: AnyMethod, handler: AnyHandler, options: HandlerOptions | undefined): Registration {
+  const queue = options === undefined ? null : new HandlerQueue(handlerRules.parse(options, method.name), method.kind)
+  if (typeof handler === 'function') return { method, handler, queue, batch: false }
+  if (!(handler instanceof BatchHandler)) throw failure('misuse', `the handler of ${method.name} is not a function`)
+  if (method.kind !== 'oneWay')
+    throw failure('misuse', `${method.name} is ${method.kind}: onBatch is for one-way messages`)
+  return { method, handler: handler.handle as Handler, queue, batch: true }
 }

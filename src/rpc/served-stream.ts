@@ -65,7 +65,13 @@ export class ServedStream implements StreamSink, InboundOwner {
       error = this.#judge(thrown)
     }
     counters.handlersFinished += 1
-    this.#settle(error)
+    this.#settle(error === null ? null : processed(error, 'yes'))
+    this.#registration.queue?.settled()
+  }
+
+  /** Ends it before its handler ran. */
+  end(error: TransportError): void {
+    this.#settle(processed(error, 'no'))
   }
 
   /** The opener waits no more. */
@@ -126,7 +132,7 @@ export class ServedStream implements StreamSink, InboundOwner {
     }
     this.#requests.end()
     this.#writer?.close(null)
-    this.#stream?.settle(error === null ? null : processed(error, 'yes'), metadata)
+    this.#stream?.settle(error, metadata)
     this.#owner.onSettled(this)
   }
 }

@@ -2,11 +2,13 @@ import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
 import { Acceptor } from '../connection/acceptor.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
+import type { BatchHandler } from './batch-handler.js'
+import type { HandlerOptions } from './handler-queue.js'
 import { type CloseOptions, closeRules, peerIdOf, type ServerOptions, serverRules } from './options.js'
 import { Registry } from './registry.js'
 import type { ServerCall } from './server-call.js'
 import { looseMethod, type Methods, type Service } from './service.js'
-import type { ServiceHandlers } from './service-types.js'
+import type { ServiceHandlers, ServiceOptions } from './service-types.js'
 import { type Session, SessionMaker } from './session.js'
 
 /** Serves methods at one or more addresses. Handlers and services can be added while it listens. */
@@ -30,18 +32,22 @@ export class Server {
   }
 
   /** Serves calls of this name: msgpack both ways. What the handler returns, or resolves with, is the answer. */
-  handle(name: string, handler: (request: unknown, call: ServerCall) => unknown): void {
-    this.#registry.add(looseMethod(name, 'unary'), handler)
+  handle(name: string, handler: (request: unknown, call: ServerCall) => unknown, options?: HandlerOptions): void {
+    this.#registry.add(looseMethod(name, 'unary'), handler, options)
   }
 
   /** Serves messages of this name that have no answer. */
-  receive(name: string, handler: (message: unknown, call: ServerCall) => unknown): void {
-    this.#registry.add(looseMethod(name, 'oneWay'), handler)
+  receive(
+    name: string,
+    handler: ((message: unknown, call: ServerCall) => unknown) | BatchHandler<unknown>,
+    options?: HandlerOptions,
+  ): void {
+    this.#registry.add(looseMethod(name, 'oneWay'), handler, options)
   }
 
-  /** Serves every method of a contract. */
-  implement<M extends Methods>(service: Service<M>, handlers: ServiceHandlers<M>): void {
-    this.#registry.addService(service, handlers)
+  /** Serves every method of a contract. `options` bound how much of each handler runs and waits. */
+  implement<M extends Methods>(service: Service<M>, handlers: ServiceHandlers<M>, options?: ServiceOptions<M>): void {
+    this.#registry.addService(service, handlers, options)
   }
 
   /** Listens at `tcp://host:port` or `unix:/path`. Port 0 lets the system choose; the answer has the choice. */

@@ -1,4 +1,6 @@
+import type { BatchHandler } from './batch-handler.js'
 import type { DuplexStream, ServerStream } from './client-stream.js'
+import type { HandlerOptions } from './handler-queue.js'
 import type { MessageSource } from './message-writer.js'
 import type { CallOptions, SendOptions } from './options.js'
 import type { ServerCall } from './server-call.js'
@@ -31,7 +33,7 @@ interface HandlerFunctions<Request, Response> extends Record<MethodKind, unknown
     call: ServerCall,
   ) => Response | PromiseLike<Response>
   duplex: (requests: AsyncIterableIterator<Request, undefined>, call: StreamCall<Response>) => Streamed<Response>
-  oneWay: (message: Request, call: ServerCall) => void | PromiseLike<void>
+  oneWay: ((message: Request, call: ServerCall) => void | PromiseLike<void>) | BatchHandler<Request>
 }
 
 /** What `client.use` gives: every method of the contract as a function. */
@@ -54,4 +56,9 @@ export type ServiceHandlers<M extends Methods> = {
   >
     ? HandlerFunctions<Request, Response>[Kind]
     : never
+}
+
+/** How much of each handler runs and waits, by the names of the methods. */
+export type ServiceOptions<M extends Methods> = {
+  readonly [K in keyof M as K extends string ? K : never]?: HandlerOptions
 }

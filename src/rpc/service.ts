@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { failure } from '../base/errors.js'
 import type { Codec } from '../codec/codec.js'
 import { msgpack } from '../codec/msgpack.js'
+import { type CoalescerOptions, checkCoalescing } from '../mailbox/coalescer.js'
 
 /** How a method is called: who sends how many messages. */
 export type MethodKind = 'unary' | 'serverStream' | 'clientStream' | 'duplex' | 'oneWay'
@@ -15,6 +16,8 @@ export interface Method<Request, Response, Kind extends MethodKind = MethodKind>
   readonly response: Codec<Response>
   /** The contract it belongs to; null for a loose method. */
   readonly service: ServiceFacts | null
+  /** Of one-way methods: what is sent within a short time leaves merged; null where each message leaves by itself. */
+  readonly coalescing: CoalescerOptions<Request> | null
   /** Small and unique in this process: finds a method's number on a connection without hashing. */
   readonly index: number
 }
@@ -52,9 +55,16 @@ export function duplex<Request, Response>(
   return makeMethod('duplex', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
 }
 
+/** A method for messages without an answer, which may be merged on their way out. */
+export interface OneWayMethod<Request> extends Method<Request, void, 'oneWay'> {
+  /** The same method, whose messages of the same key leave as one: after a delay, or when so many were sent. */
+  coalesce(options: CoalescerOptions<Request>): Method<Request, void, 'oneWay'>
+}
+
 /** A message without an answer. */
-export function oneWay<Request>(codecs: { readonly request?: Codec<Request> } = {}): Method<Request, void, 'oneWay'> {
-  return makeMethod('oneWay', '', codecs.request ?? msgpack(), NO_RESPONSE)
+export function oneWay<Request>(codecs: { readonly request?: Codec<Request> } = {}): OneWayMethod<Request> {
+  const method = makeMethod<Request, void, 'oneWay'>('oneWay', '', codecs.request ?? msgpack(), NO_RESPONSE)
+  return { ...method, coalesce: (coalescing) => ({ ...method, coalescing: checkCoalescing(coalescing) }) }
 }
 
 const NO_RESPONSE: Codec<void> = {
@@ -72,9 +82,10 @@ function makeMethod<Request, Response, Kind extends MethodKind>(
   request: Codec<Request>,
   response: Codec<Response>,
   service: ServiceFacts | null = null,
+  coalescing: CoalescerOptions<Request> | null = null,
 ): Method<Request, Response, Kind> {
   methodCount += 1
-  return { kind, name, request, response, service, index: methodCount }
+  return { kind, name, request, response, service, coalescing, index: methodCount }
 }
 
 /** Any method: a codec both reads and writes its type, so that no narrower type contains them all. */
@@ -115,8 +126,8 @@ export function defineService<const M extends Methods>(name: string, methods: M)
     .digest('hex')
     .slice(0, 16)
   const facts: ServiceFacts = { name, fingerprint }
-  const named = Object.entries(methods).map(([short, { kind, request, response }]) => {
-    return [short, makeMethod(kind, checkName(`${name}.${short}`), request, response, facts)] as const
+  const named = Object.entries(methods).map(([short, { kind, request, response, coalescing }]) => {
+    return [short, makeMethod(kind, checkName(`${name}.${short}`), request, response, facts, coalescing)] as const
   })
   return Object.freeze({ ...Object.fromEntries(named), [SERVICE]: facts }) as unknown as Service<M>
 }

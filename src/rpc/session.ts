@@ -9,6 +9,7 @@ import { remoteError } from '../connection/remote-error.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
 import { MethodNumbers } from './method-numbers.js'
+import { OneWayDispatcher } from './one-way-dispatcher.js'
 import { MAX_TIMEOUT_MS } from './options.js'
 import { Reception } from './reception.js'
 import type { Registry } from './registry.js'
@@ -71,6 +72,7 @@ export class Session implements Receiver {
   readonly caller: Caller
   readonly #reception: Reception
   readonly #dispatcher: Dispatcher
+  readonly #oneWays: OneWayDispatcher
   readonly #streams: StreamDispatcher
   readonly #environment: Environment
   readonly #owner: SessionOwner
@@ -96,7 +98,10 @@ export class Session implements Receiver {
     this.caller = new Caller(connection, agreement, environment, this.numbers)
     const onSettled = (): void => this.#endWhenDone()
     this.#reception = new Reception(connection, agreement, environment, registry)
-    this.#dispatcher = new Dispatcher(connection, environment, this.#reception, onSettled)
+    this.#dispatcher = new Dispatcher(connection, environment, this.#reception, onSettled, () => {
+      return this.caller.open + this.connection.openStreams > 0
+    })
+    this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
     this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
     this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
     this.#gone = new Promise((resolve) => {
@@ -117,7 +122,11 @@ export class Session implements Receiver {
   }
 
   info(): ConnectionFacts & { readonly openCalls: number; readonly runningHandlers: number } {
-    return { ...this.connection.info(), openCalls: this.caller.open, runningHandlers: this.#running }
+    return {
+      ...this.connection.info(),
+      openCalls: this.caller.open,
+      runningHandlers: this.#dispatcher.open + this.#oneWays.running + this.#streams.open,
+    }
   }
 
   /** Of the pool: nobody needs it any more. Open calls go on: the peer ends them in its own grace, or their deadline. */
@@ -167,7 +176,7 @@ export class Session implements Receiver {
   }
 
   onOneWay(message: InboundMessage): void {
-    this.#dispatcher.onOneWay(message)
+    this.#oneWays.onOneWay(message)
   }
 
   onStreamOpen(message: InboundMessage): void {
@@ -187,6 +196,7 @@ export class Session implements Receiver {
 
   onTurnEnd(): void {
     this.#reception.onTurnEnd()
+    this.#oneWays.onTurnEnd()
     this.#owner.onRoom()
     this.#endWhenDone()
   }
@@ -204,13 +214,9 @@ export class Session implements Receiver {
     this.#streams.onClosed()
   }
 
-  /** Handlers that have not settled. */
-  get #running(): number {
-    return this.#dispatcher.open + this.#streams.open
-  }
-
   #endWhenDone(): void {
-    if (!this.#closing || this.caller.waiting > 0 || this.#running > 0 || this.connection.openStreams > 0) return
+    const serving = this.#dispatcher.open + this.#oneWays.open + this.#streams.open
+    if (!this.#closing || this.caller.waiting > 0 || serving > 0 || this.connection.openStreams > 0) return
     // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
     const { writes } = this.connection
     if (writes.blocked || writes.idle) this.connection.end(closedError())

@@ -4,6 +4,7 @@ import { sendStreamRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { DeadlineWatch } from './deadline.js'
+import type { Job } from './handler-queue.js'
 import { opaque, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServedStream, type ServedStreamOwner } from './served-stream.js'
@@ -67,10 +68,29 @@ export class StreamDispatcher implements ServedStreamOwner {
       this.#refuse(id, opaque(error))
       return
     }
+    const { queue } = registration
+    const run = (): void => void served.run(request)
+    const starts = queue === null || queue.tryStart()
+    if (!starts) {
+      // A stream that ended while it waited has told its call: what its handler would do is for nobody.
+      const job: Job = {
+        lane,
+        bytes: message.end - message.start,
+        get stale() {
+          return served.call.abandoned !== null
+        },
+        start: run,
+        drop: () => served.end(served.call.abandoned ?? this.#full(registration)),
+      }
+      if (queue.offer(job) !== 'accepted') {
+        sendStreamRefusal(this.#connection.writes, id, this.#full(registration))
+        return
+      }
+    }
     served.attach(streams.serve(id, lane, registration.method.kind === 'serverStream', served))
     this.#running.add(served)
     this.#deadlines.note(served.call.expiresAt)
-    void served.run(request)
+    if (starts) run()
   }
 
   account(error: TransportError): void {
@@ -86,6 +106,11 @@ export class StreamDispatcher implements ServedStreamOwner {
   /** The connection is lost: its streams have told their handlers. */
   onClosed(): void {
     this.#deadlines.stop()
+  }
+
+  #full({ method }: Registration): TransportError {
+    this.#environment.counters.failed('queue-full')
+    return failure('queue-full', `too many streams wait for ${method.name}`)
   }
 
   #find(message: InboundMessage): Registration {

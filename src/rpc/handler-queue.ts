@@ -1,0 +1,95 @@
+// Hot path where it is used: `tryStart` and `settled` run for every call of a handler that has one.
+import { failure } from '../base/errors.js'
+import { group, type InputOf, integer, type OutputOf, oneOf, optional } from '../base/options.js'
+import { Lanes } from '../mailbox/lanes.js'
+import { type Offer, OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
+import type { MethodKind } from './service.js'
+
+export const handlerRules = group({
+  /** How many of this handler run at once, over all connections. */
+  concurrency: integer(1_024, 1, 1_000_000),
+  /** How many more wait for it, of each priority. */
+  maxQueued: integer(1_024, 0, 10_000_000),
+  maxQueuedBytes: integer(16 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
+  /** What happens to one more: one-way messages `wait` with their sender, all others are refused (`reject`). */
+  overflow: optional(oneOf<Overflow>('reject', OVERFLOWS)),
+})
+
+/** How much of a handler runs and waits. */
+export type HandlerOptions = InputOf<typeof handlerRules>
+
+/** A call, a message or a stream that waits for its handler. */
+export interface Job {
+  readonly lane: number
+  readonly bytes: number
+  /** Nobody waits for it any more. */
+  readonly stale: boolean
+  /** Runs it; whoever does says `settled` in the end. */
+  start(): void
+  /** It will not run: it is stale, or made room for another. */
+  drop(): void
+}
+
+/** Holds a handler to its concurrency. What is over it waits by priority, or is refused. */
+export class HandlerQueue {
+  readonly #concurrency: number
+  readonly #lanes: Lanes<Job>
+  #running = 0
+  #starting = false
+
+  constructor({ concurrency, maxQueued, maxQueuedBytes, overflow }: OutputOf<typeof handlerRules>, kind: MethodKind) {
+    if (overflow === 'wait' && kind !== 'oneWay') {
+      throw failure('option-range', 'option overflow cannot be wait for what has an answer: its caller is told', {
+        details: { option: 'overflow' },
+      })
+    }
+    const policy = overflow ?? (kind === 'oneWay' ? 'wait' : 'reject')
+    this.#concurrency = concurrency
+    // Who waits with its sender is bounded by the credit of that sender.
+    const unbounded = policy === 'wait'
+    const bounds = {
+      maxMessages: unbounded ? Number.POSITIVE_INFINITY : maxQueued,
+      maxBytes: unbounded ? Number.POSITIVE_INFINITY : maxQueuedBytes,
+      overflow: policy,
+    }
+    this.#lanes = new Lanes<Job>(bounds, (job) => job.drop())
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  get queued(): number {
+    return this.#lanes.length
+  }
+
+  /** Takes a place if there is one and nobody waits for it. */
+  tryStart(): boolean {
+    if (this.#running >= this.#concurrency || this.#starting || this.#lanes.length > 0) return false
+    this.#running += 1
+    return true
+  }
+
+  /** Takes a job in that found no place. */
+  offer(job: Job): Offer {
+    return this.#lanes.offer(job.lane, job)
+  }
+
+  /** A handler has settled: its place is free. */
+  settled(): void {
+    this.#running -= 1
+    // A handler that settles at once comes back here before the loop that started it goes on.
+    if (this.#starting) return
+    this.#starting = true
+    while (this.#running < this.#concurrency) {
+      const job = this.#lanes.next()
+      if (job === undefined) break
+      if (job.stale) job.drop()
+      else {
+        this.#running += 1
+        job.start()
+      }
+    }
+    this.#starting = false
+  }
+}
