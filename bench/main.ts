@@ -8,13 +8,15 @@ import { SUBJECT_NAMES } from './subjects/all.js'
 import type { Effort } from './suites/cell.js'
 import { criteria } from './suites/criteria.js'
 import { echo } from './suites/echo.js'
+import { lanes } from './suites/lanes.js'
 import { memory } from './suites/memory.js'
 import { oneWay } from './suites/one-way.js'
 import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
+import { stream } from './suites/stream.js'
 import type { Suite } from './suites/suite.js'
 
-const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, memory]
+const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, stream, lanes, memory]
 const ALL = 'all'
 const USAGE_ERROR = 2
 const CRITERION_FAILED = 1

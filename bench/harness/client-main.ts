@@ -1,5 +1,6 @@
 import { subjectNamed } from '../subjects/all.js'
 import { connectFloor, FLOOR, floorFrameBytes } from '../subjects/floor.js'
+import type { Connected } from '../subjects/subject.js'
 import { closedLoop, sendLoop } from './closed-loop.js'
 import { Latencies } from './latencies.js'
 import type { Window } from './messages.js'
@@ -19,7 +20,8 @@ async function floorDriver(): Promise<Driver> {
     async run(concurrency, ms) {
       const latencies = new Latencies()
       const bytes = await floor.run(concurrency, ms, latencies)
-      return { count: bytes / floorFrameBytes(workload), latenciesMs: latencies.taken() }
+      const unit = workload.kind === 'stream' ? workload.payloadBytes : floorFrameBytes(workload)
+      return { count: bytes / unit, latenciesMs: latencies.taken() }
     },
     close: () => floor.close(),
   }
@@ -30,13 +32,26 @@ async function callDriver(): Promise<Driver> {
   return {
     async run(concurrency, ms) {
       const latencies = new Latencies()
-      const count =
-        workload.kind === 'one-way'
-          ? await sendLoop(connected, ms)
-          : await closedLoop(connected, concurrency, ms, latencies)
-      return { count, latenciesMs: latencies.taken() }
+      const endLoad = connected.load?.()
+      try {
+        return { count: await measured(connected, concurrency, ms, latencies), latenciesMs: latencies.taken() }
+      } finally {
+        await endLoad?.()
+      }
     },
     close: () => connected.close(),
+  }
+}
+
+function measured(connected: Connected, concurrency: number, ms: number, latencies: Latencies): Promise<number> {
+  switch (workload.kind) {
+    case 'one-way':
+      return sendLoop(connected, ms)
+    case 'stream':
+      if (connected.streamFor === undefined) throw new Error(`${subject} has no streams`)
+      return connected.streamFor(ms)
+    default:
+      return closedLoop(connected, concurrency, ms, latencies)
   }
 }
 

@@ -4,7 +4,8 @@ import type { Serving } from '../subjects/subject.js'
 import { assignment, cpuUs, memory, serveOrders, tell } from './orders.js'
 
 const { subject, workload } = assignment()
-const serving: Serving = subject === FLOOR ? await serveFloor() : await (await subjectNamed(subject)).serve(workload)
+const serving: Serving =
+  subject === FLOOR ? await serveFloor(workload) : await (await subjectNamed(subject)).serve(workload)
 
 serveOrders((order) => {
   switch (order.order) {

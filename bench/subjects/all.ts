@@ -7,6 +7,9 @@ import type { Subject } from './subject.js'
  */
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   alys: async () => (await import('./alys.js')).alys,
+  'alys-four-lanes': async () => (await import('./alys.js')).alysFourLanes,
+  'alys-high': async () => (await import('./alys.js')).alysHigh,
+  'alys-high-under-bulk': async () => (await import('./alys.js')).alysHighUnderBulk,
   'grpc-js': async () => (await import('./grpc.js')).grpcJs,
   ws: async () => (await import('./ws.js')).ws,
   'ws-corked': async () => (await import('./ws.js')).wsCorked,

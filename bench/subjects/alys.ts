@@ -1,14 +1,17 @@
-import { Client, defineService, oneWay, raw, Server, unary } from 'alys-transport'
+import { Client, defineService, oneWay, type Priority, raw, Server, serverStream, unary } from 'alys-transport'
 import type { TransactionRecord } from '../workloads/traffic.js'
 import { payloadsOf, type Workload } from '../workloads/workload.js'
-import { checkBytes, pick, RECEIPT_BYTES, type Subject } from './subject.js'
+import { type Connected, checkBytes, pick, RECEIPT_BYTES, type Subject } from './subject.js'
 
 const Bench = defineService('bench', {
   echo: unary({ request: raw(), response: raw() }),
   push: oneWay({ request: raw() }),
+  flow: serverStream<number, Uint8Array>({ response: raw() }),
   ingest: unary<{ transaction: Uint8Array }, { hash: Uint8Array }>(),
   record: unary<TransactionRecord, TransactionRecord>(),
 })
+
+const CLOCK_EVERY = 64
 
 /** The defaults, but for what the workload needs: one connection, and as many open calls as it keeps in flight. */
 const limits = { maxOpenCalls: 32_768 }
@@ -23,6 +26,10 @@ export const alys: Subject = {
       echo: (bytes) => bytes,
       push: () => {
         received += 1
+      },
+      *flow(payloadBytes) {
+        const message = Buffer.alloc(payloadBytes, 1)
+        for (;;) yield message
       },
       ingest: ({ transaction }) => ({ hash: transaction.subarray(0, RECEIPT_BYTES) }),
       record: (record) => record,
@@ -60,8 +67,68 @@ export const alys: Subject = {
       call: (index) => bench.echo(pick(bytes, index)),
       check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
       sendBurst: (from, count) => client.sendBatch('bench.push', burst(bytes, from, count)),
+      async streamFor(ms) {
+        const endsAt = performance.now() + ms
+        let count = 0
+        for await (const message of bench.flow(workload.payloadBytes)) {
+          checkBytes(message, message, count)
+          count += 1
+          // Reading the clock for each message would cost a tenth of it.
+          if (count % CLOCK_EVERY === 0 && performance.now() >= endsAt) break
+        }
+        return count
+      },
     }
   },
+}
+
+const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low', 'bulk']
+
+/** The same, with the calls spread over all lanes. */
+export const alysFourLanes: Subject = {
+  ...alys,
+  name: 'alys-four-lanes',
+  connect: connectPrioritised(PRIORITIES, false),
+}
+
+/** Calls of the highest lane alone, and beside as much bulk as the connection takes. */
+export const alysHigh: Subject = { ...alys, name: 'alys-high', connect: connectPrioritised(['high'], false) }
+export const alysHighUnderBulk: Subject = {
+  ...alys,
+  name: 'alys-high-under-bulk',
+  connect: connectPrioritised(['high'], true),
+}
+
+function connectPrioritised(priorities: readonly Priority[], loaded: boolean): Subject['connect'] {
+  const options = priorities.map((priority) => ({ priority }))
+  return async (address, workload) => {
+    const client = new Client(address, { pool: { min: 1, max: 1 }, limits })
+    const bench = client.use(Bench)
+    await client.connect()
+    const { bytes } = await payloadsOf(workload)
+    const connected: Connected = {
+      close: () => client.close(),
+      call: (index) => bench.echo(pick(bytes, index), pick(options, index)),
+      check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
+    }
+    return loaded ? { ...connected, load: () => bulk(client) } : connected
+  }
+}
+
+const BULK_BYTES = 16 * 1024
+const BULK_BURST = 64
+
+/** Sends bulk as fast as it is taken. Returns how to end that. */
+function bulk(client: Client): () => Promise<void> {
+  const bodies = Array.from({ length: BULK_BURST }, () => Buffer.alloc(BULK_BYTES, 1))
+  let stopped = false
+  const sending = (async () => {
+    while (!stopped) await client.sendBatch('bench.push', bodies, { priority: 'bulk' })
+  })()
+  return () => {
+    stopped = true
+    return sending
+  }
 }
 
 function* burst(list: readonly Uint8Array[], from: number, count: number): Generator<Uint8Array> {

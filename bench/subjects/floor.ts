@@ -21,13 +21,14 @@ export interface FloorServer {
   readonly close: () => Promise<void>
 }
 
-export function serveFloor(): Promise<FloorServer> {
+export function serveFloor({ kind }: Workload): Promise<FloorServer> {
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
-    socket.on('data', (chunk) => socket.write(chunk))
+    if (kind === 'stream') pour(socket)
+    else socket.on('data', (chunk) => socket.write(chunk))
   })
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => {
@@ -58,9 +59,37 @@ export async function connectFloor(address: string, workload: Workload): Promise
   return {
     close: () => socket.destroy(),
     run(frames, ms, latencies) {
+      if (workload.kind === 'stream') return drink(socket, ms)
       return bounce(socket, frames * frameBytes, ms, frames === 1 ? latencies : null)
     },
   }
+}
+
+/** Writes as fast as the socket takes it, in chunks of the size that is fastest. */
+function pour(socket: Socket): void {
+  const chunk = Buffer.alloc(CHUNK_BYTES, 1)
+  const write = (): void => {
+    while (socket.write(chunk));
+  }
+  socket.on('drain', write)
+  write()
+}
+
+/** Reads for `ms`. Between runs nothing is read, so that the server waits. */
+function drink(socket: Socket, ms: number): Promise<number> {
+  return new Promise((resolve) => {
+    const endsAt = performance.now() + ms
+    let came = 0
+    const onData = (chunk: Buffer): void => {
+      came += chunk.length
+      if (performance.now() < endsAt) return
+      socket.off('data', onData)
+      socket.pause()
+      resolve(came)
+    }
+    socket.on('data', onData)
+    socket.resume()
+  })
 }
 
 /** Puts `inFlight` bytes on their way, sends on what comes back until time is up, and waits for the rest. */

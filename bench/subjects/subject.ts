@@ -15,6 +15,10 @@ export interface Connected {
   check(answer: unknown, index: number): void
   /** Sends `count` one-way messages from number `from` on, waiting where there is no room. */
   sendBurst?(from: number, count: number): Promise<void>
+  /** Reads one stream of messages for so long. Resolves with how many came. */
+  streamFor?(ms: number): Promise<number>
+  /** Work beside the calls of a window. Returns how to end it. */
+  load?(): () => Promise<void>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 import { Pair } from '../harness/pair.js'
 import { type Result, resultOf } from '../report/result.js'
-import type { Workload } from '../workloads/workload.js'
+import { FIXED, type Workload } from '../workloads/workload.js'
 
 /** How long and how often. */
 export interface Effort {
@@ -62,6 +62,6 @@ export async function measureMixed({ suite, concurrency, entrants }: MixedCell, 
 }
 
 function dataOf({ kind, dataFolder }: Workload): Result['data'] {
-  if (kind === 'echo' || kind === 'one-way') return 'fixed'
+  if (FIXED.has(kind)) return 'fixed'
   return dataFolder === null ? 'generated' : 'real'
 }

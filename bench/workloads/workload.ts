@@ -5,9 +5,9 @@ import { generatedTransactions, realTransactions, recordOf, type TransactionReco
 export interface Workload {
   /**
    * `echo`: bytes come back. `record`: a transaction record comes back. `ingest`: a transaction goes, its hash comes
-   * back. `one-way`: bytes go, and are counted.
+   * back. `one-way`: bytes go, and are counted. `stream`: bytes come, one stream of them.
    */
-  readonly kind: 'echo' | 'record' | 'ingest' | 'one-way'
+  readonly kind: 'echo' | 'record' | 'ingest' | 'one-way' | 'stream'
   /** How a record is encoded by subjects that have a choice. */
   readonly codec: 'msgpack' | 'protobuf'
   readonly payloadBytes: number
@@ -21,11 +21,13 @@ export interface Payloads {
   readonly records: readonly TransactionRecord[]
 }
 
+/** Bytes of one size, whatever the traffic. */
+export const FIXED: ReadonlySet<Workload['kind']> = new Set(['echo', 'one-way', 'stream'])
 const ECHO_PAYLOADS = 64
 const SEED = 7
 
 export async function payloadsOf(workload: Workload): Promise<Payloads> {
-  if (workload.kind === 'echo' || workload.kind === 'one-way') {
+  if (FIXED.has(workload.kind)) {
     const random = seeded(SEED)
     const bytes = Array.from({ length: ECHO_PAYLOADS }, () => halfCompressible(workload.payloadBytes, random))
     return { bytes, records: [] }

@@ -62,6 +62,8 @@ export class ControlReader {
         return this.#owner.state !== 'closed'
       case KIND.PING:
         return this.#onPing(id)
+      case KIND.PONG:
+        return this.#owner.flow?.onPong(id) === true || this.refuse(kind)
       case KIND.CREDIT:
         return this.#owner.flow === null ? this.refuse(kind) : this.#onCredit(aux, id, bytes, start, end)
       case KIND.STREAM_END:

@@ -58,14 +58,17 @@ export class WindowBudget {
   }
 }
 
+/** Half a window that lasts longer than this many round trips is enough. */
+const FAST_ROUND_TRIPS = 2
 /** A reader that was behind at so many grants, two windows long, gets a smaller one. */
 const BEHIND_GRANTS = 4
 
 /**
  * What we let the peer send: a window of bytes that are granted, held by the reader, or consumed and not yet granted
  * again; the three always add up to the window. The window begins small. It doubles when the reader has taken all that
- * had come since the last grant, because then the window may be what limits it; so a long link fills up without
- * anybody measuring it. It halves again when the reader falls behind, so that a slow one holds little.
+ * had come, and half a window of it within two round trips, because then the window is what limits it: a long link fills
+ * up, and a short one does not have more on its way than it needs. It halves again when the reader falls behind, so that
+ * a slow one holds little.
  */
 export class ReceiveCredit {
   readonly #initial: number
@@ -76,6 +79,7 @@ export class ReceiveCredit {
   #consumed = 0
   #caughtUp = false
   #behind = 0
+  #lastGrantAt = 0
 
   constructor(initial: number, most: number, budget: WindowBudget) {
     this.#initial = initial
@@ -113,11 +117,13 @@ export class ReceiveCredit {
     return this.#consumed * 2 >= this.#window
   }
 
-  /** What to grant now; may be nothing. */
-  grant(): number {
+  /** What to grant now; may be nothing. `roundTripMs` is 0 while nobody has measured it. */
+  grant(now: number, roundTripMs: number): number {
     const consumed = this.#consumed
     this.#consumed = 0
-    const bytes = consumed + (this.#caughtUp ? this.#grow() : -this.#shrink(consumed))
+    const fast = now - this.#lastGrantAt < roundTripMs * FAST_ROUND_TRIPS
+    this.#lastGrantAt = now
+    const bytes = consumed + (this.#caughtUp ? this.#grow(fast) : -this.#shrink(consumed))
     this.#caughtUp = false
     this.#granted += bytes
     return bytes
@@ -131,8 +137,9 @@ export class ReceiveCredit {
     this.#most = this.#initial
   }
 
-  #grow(): number {
+  #grow(fast: boolean): number {
     this.#behind = 0
+    if (!fast) return 0
     const growth = this.#budget.take(Math.min(this.#window, this.#most - this.#window))
     this.#window += growth
     return growth

@@ -1,7 +1,9 @@
 // Hot path: `receive` and `consume` run for every one-way message.
 import { LANE_COUNT } from '../mailbox/lane.js'
+import { KIND } from '../wire/frame.js'
 import { ReceiveCredit, WindowBudget } from './credit.js'
 import type { Environment } from './environment.js'
+import { RoundTrip } from './round-trip.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
@@ -9,6 +11,7 @@ export class Flow {
   readonly budget: WindowBudget
   readonly #environment: Environment
   readonly #writes: WriteLoop
+  readonly #roundTrip = new RoundTrip()
   readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
 
   constructor(environment: Environment, writes: WriteLoop) {
@@ -25,9 +28,22 @@ export class Flow {
   /** We are done with them. */
   consume(lane: number, cost: number): void {
     const credit = this.#lane(lane)
-    if (!credit.consume(cost)) return
-    const bytes = credit.grant()
-    if (bytes > 0) this.#writes.credit(lane, 0, bytes)
+    if (credit.consume(cost)) this.grant(credit, lane, 0)
+  }
+
+  /** Lets the peer send more of a lane or of a stream. */
+  grant(credit: ReceiveCredit, lane: number, id: number): void {
+    const now = this.#environment.clock.now()
+    const bytes = credit.grant(now, this.#roundTrip.ms)
+    if (bytes > 0) this.#writes.credit(lane, id, bytes)
+    // Measured while it matters, and only then: an idle connection sends nothing.
+    const ping = this.#roundTrip.begin(now)
+    if (ping !== 0) this.#writes.control(KIND.PING, 0, 0, ping)
+  }
+
+  /** Returns false for a PONG that nobody has asked for. */
+  onPong(id: number): boolean {
+    return this.#roundTrip.end(id, this.#environment.clock.now())
   }
 
   #lane(lane: number): ReceiveCredit {

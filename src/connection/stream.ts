@@ -179,8 +179,7 @@ export class Stream implements Sender, Ticket {
     // No more comes.
     const over = this.ours ? this.withdrawn : this.#state !== 'open'
     if (over) return
-    const bytes = this.#receive.grant()
-    if (bytes > 0) this.#place.writes.credit(0, this.id, bytes)
+    this.#place.flow.grant(this.#receive, 0, this.id)
   }
 
   /** A message came. Returns how the peer broke the protocol. */

@@ -2,15 +2,16 @@
 import type { TransportError } from '../base/errors.js'
 import { failure } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
+import { copyOf } from '../codec/copy.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Limits } from '../connection/limits.js'
 import { Ring } from '../memory/ring.js'
 
-/** A message that nobody has taken yet: its bytes, which are ours. */
-interface Waiting {
-  readonly bytes: Buffer
-  readonly start: number
-  readonly end: number
+/** A message that nobody has taken yet: its value, or its bytes, which are ours. */
+interface Waiting<T> {
+  readonly value: T | undefined
+  /** Null where the value is there. */
+  readonly bytes: Buffer | null
   readonly codec: number
   readonly cost: number
 }
@@ -33,14 +34,18 @@ export interface InboundOwner {
 const DONE: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined })
 
 /**
- * The messages that come in on a stream, as an async iterator. They are decoded when they are taken, so that what waits
- * is what credit has counted, and nothing more.
+ * As much of what waits is decoded when it comes, which saves a copy where the reader keeps up. The rest is decoded when
+ * it is taken, so that what waits for a slow reader is what credit has counted, and not what values come to in memory.
  */
+const DECODED_AHEAD_BYTES = 64 * 1024
+
+/** The messages that come in on a stream, as an async iterator. */
 export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   readonly #codec: Codec<T>
   readonly #limits: Limits
   readonly #owner: InboundOwner
-  readonly #waiting = new Ring<Waiting>()
+  readonly #waiting = new Ring<Waiting<T>>()
+  #waitingCost = 0
   readonly #takers = new Ring<Taker<T>>()
   #ended = false
   #error: unknown = null
@@ -60,12 +65,20 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#ended) return
     const { bytes, start, end, codec, cost, owned } = message
     const taker = this.#takers.shift()
-    if (taker !== undefined) {
-      this.#give(taker, bytes, start, end, codec, owned, cost)
+    if (taker === undefined) {
+      this.#waiting.push(this.#keep(message))
+      this.#waitingCost += cost
       return
     }
-    if (owned) this.#waiting.push({ bytes, start, end, codec, cost })
-    else this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start, codec, cost })
+    let value: T
+    try {
+      value = this.#decode(bytes, start, end, codec, owned)
+    } catch (error) {
+      taker.reject(error)
+      return
+    }
+    this.#owner.onTaken(cost)
+    taker.resolve({ done: false, value })
   }
 
   /** No more come. Those that wait can still be taken. */
@@ -92,18 +105,13 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    return new Promise((resolve, reject) => {
-      const next = this.#waiting.shift()
-      const taker = { resolve, reject }
-      if (next !== undefined) this.#give(taker, next.bytes, next.start, next.end, next.codec, true, next.cost)
-      else if (!this.#ended) this.#takers.push(taker)
-      else if (this.#error === null) resolve(DONE)
-      else {
-        const error = this.#error
-        this.#error = null
-        reject(error)
-      }
-    })
+    const next = this.#waiting.shift()
+    if (next !== undefined) return this.#take(next)
+    if (!this.#ended) return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }))
+    if (this.#error === null) return Promise.resolve(DONE)
+    const error = this.#error
+    this.#error = null
+    return Promise.reject(error)
   }
 
   /** Of a loop that was left. */
@@ -115,23 +123,47 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     return Promise.resolve(DONE)
   }
 
-  #give(taker: Taker<T>, bytes: Buffer, start: number, end: number, codec: number, owned: boolean, cost: number): void {
-    let value: T
+  #keep({ bytes, start, end, codec, cost, owned }: InboundMessage): Waiting<T> {
+    if (this.#waitingCost < DECODED_AHEAD_BYTES && codec === CODEC_NUMBER[this.#codec.name]) {
+      try {
+        return { value: this.#codec.decode(bytes, start, end, owned, this.#limits), bytes: null, codec, cost }
+      } catch {
+        // Whoever takes it hears of it.
+      }
+    }
+    const kept = owned ? bytes.subarray(start, end) : copyOf(bytes, start, end)
+    return { value: undefined, bytes: kept, codec, cost }
+  }
+
+  #take({ value, bytes, codec, cost }: Waiting<T>): Promise<IteratorResult<T, undefined>> {
+    this.#waitingCost -= cost
+    let taken = value as T
+    if (bytes !== null) {
+      try {
+        taken = this.#decode(bytes, 0, bytes.length, codec, true)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    this.#owner.onTaken(cost)
+    return Promise.resolve({ done: false, value: taken })
+  }
+
+  /** Throws what is wrong with the bytes, of which the owner is told. */
+  #decode(bytes: Buffer, start: number, end: number, codec: number, owned: boolean): T {
     try {
       if (codec !== CODEC_NUMBER[this.#codec.name]) {
         throw failure('codec-not-agreed', `a message in codec number ${codec}, the method uses ${this.#codec.name}`)
       }
-      value = this.#codec.decode(bytes, start, end, owned, this.#limits)
+      return this.#codec.decode(bytes, start, end, owned, this.#limits)
     } catch (error) {
       this.#owner.onUnreadable(error as TransportError)
-      taker.reject(error)
-      return
+      throw error
     }
-    this.#owner.onTaken(cost)
-    taker.resolve({ done: false, value })
   }
 
   #drop(): void {
     while (this.#waiting.shift() !== undefined);
+    this.#waitingCost = 0
   }
 }

@@ -1,0 +1,36 @@
+/** Not more often than this: the peer may take pings faster than one a second for a flood. */
+const LEAST_INTERVAL_MS = 2_000
+
+/**
+ * How long a frame takes to the peer and its answer back, by PINGs of our own. The least of what was measured counts:
+ * everything above it is somebody being busy. Arithmetic only.
+ */
+export class RoundTrip {
+  #ms = 0
+  #lastId = 0
+  #sentAt = Number.NEGATIVE_INFINITY
+  #open = false
+
+  /** 0 while it is not known. */
+  get ms(): number {
+    return this.#ms
+  }
+
+  /** The id of a PING to send now, or 0 when it is too early for one. */
+  begin(now: number): number {
+    if (this.#open || now - this.#sentAt < LEAST_INTERVAL_MS) return 0
+    this.#open = true
+    this.#sentAt = now
+    this.#lastId = (this.#lastId + 1) >>> 0 || 1
+    return this.#lastId
+  }
+
+  /** A PONG came. Returns false when no PING of that id is open. */
+  end(id: number, now: number): boolean {
+    if (!this.#open || id !== this.#lastId) return false
+    this.#open = false
+    const ms = now - this.#sentAt
+    this.#ms = this.#ms === 0 ? ms : Math.min(this.#ms, ms)
+    return true
+  }
+}
