@@ -108,7 +108,11 @@ export const REASONS = {
   ],
   'protobuf-malformed': ['INVALID_ARGUMENT', 'peer', "Bytes that do not decode as the method's protobuf message."],
   'protobuf-depth': ['RESOURCE_EXHAUSTED', 'peer', 'protobuf nested deeper than `limits.protobufDepth`.'],
-  'encode-failed': ['INVALID_ARGUMENT', 'user', "The value cannot be encoded with the method's codec."],
+  'encode-failed': [
+    'INVALID_ARGUMENT',
+    'user',
+    "The value cannot be encoded with the method's codec, or cloned for a worker thread.",
+  ],
   'method-unknown': ['UNIMPLEMENTED', 'user', 'Nobody handles this method, or it has another shape.'],
   'too-many-methods': ['RESOURCE_EXHAUSTED', 'peer', 'More method names on one connection than `limits.maxMethods`.'],
   'too-many-open-calls': [
@@ -119,7 +123,7 @@ export const REASONS = {
   'queue-full': [
     'RESOURCE_EXHAUSTED',
     'local',
-    'Too many calls wait for a connection, or too many bytes wait for the socket.',
+    'Too many calls wait for a connection, too many bytes for the socket, or too many payloads for a worker thread.',
   ],
   'call-id-invalid': ['INTERNAL', 'peer', 'A call id that does not rise, or that collides with an open call.'],
   'stream-id-invalid': [
@@ -196,8 +200,18 @@ export const REASONS = {
   ],
   'write-stalled': ['DEADLINE_EXCEEDED', 'peer', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
   'handler-failed': ['UNKNOWN', 'peer', 'The handler threw an error without a code. Its text stays with the server.'],
+  'worker-crashed': [
+    'INTERNAL',
+    'local',
+    'A worker thread ended before its work did; `cause` says what ended it. Another takes its place.',
+  ],
+  'package-missing': [
+    'FAILED_PRECONDITION',
+    'user',
+    'An optional package that this takes is not installed; the message names it.',
+  ],
   deadline: ['DEADLINE_EXCEEDED', 'local', "The call's `timeoutMs` passed."],
-  cancelled: ['CANCELLED', 'user', "The call's `signal` was aborted."],
+  cancelled: ['CANCELLED', 'user', 'The `signal` of the call or work was aborted.'],
   'double-release': ['FAILED_PRECONDITION', 'user', 'An object was given back to its pool twice.'],
   misuse: ['FAILED_PRECONDITION', 'user', 'An operation at a moment when it makes no sense; the message says which.'],
 } as const satisfies Record<string, readonly [StatusCode, Origin, string]>

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Transferable } from 'node:worker_threads'
 import { failure } from '../base/errors.js'
 import { group, type InputOf, integer, optional, type Rule, text } from '../base/options.js'
 
@@ -44,7 +45,7 @@ const location: Rule<string, URL | string> = {
   },
 }
 
-const list: Rule<readonly ArrayBuffer[]> = {
+const list: Rule<readonly Transferable[]> = {
   parse(value, path) {
     if (Array.isArray(value)) return value
     throw refused('option-type', path, 'a list')
