@@ -42,6 +42,8 @@ export class Threads {
   readonly #alive = new Map<Worker, Promise<void>>()
   /** From the end of a thread to the end of its turn: what piscina rejects meanwhile was not thrown by the work. */
   #crashing = false
+  /** What ended it, where piscina's rejection does not say. */
+  #cause: unknown
 
   /** Loads piscina, and starts nothing yet. `onExit` is called whenever a thread has ended. */
   constructor(options: ThreadsOptions, onExit: () => void) {
@@ -78,7 +80,7 @@ export class Threads {
           },
           (error: unknown) => {
             this.#underWay -= 1
-            throw this.#crashing ? crash(error) : refusal(error)
+            throw this.#crashing ? crash(this.#cause ?? error) : refusal(error)
           },
         )
     } catch (error) {
@@ -117,8 +119,10 @@ export class Threads {
     if (piscina !== this.#piscina || piscina.threads.length >= this.#underWay) return
     // Somebody waits for a thread that could not start, and piscina would start no other.
     this.#piscina = this.#fresh()
-    this.#markCrash()
-    void piscina.destroy().catch(() => error)
+    const gone = piscina.destroy()
+    this.#markCrash(error)
+    // It ends what it has, and whoever it has was told above.
+    void gone.catch(() => {})
   }
 
   #watch(): void {
@@ -138,8 +142,9 @@ export class Threads {
     }
   }
 
-  #markCrash(): void {
+  #markCrash(cause?: unknown): void {
     this.#crashing = true
+    this.#cause = cause
     // Behind the reactions to what was rejected just now.
     void Promise.resolve().then(() => {
       this.#crashing = false

@@ -40,12 +40,24 @@ async function compile(...files: readonly string[]): Promise<string> {
   return node(installed.folder, tsc, '-p', '.', '--pretty', 'false').catch((error: { stdout: string }) => error.stdout)
 }
 
+/** With optional packages as their user would have them. */
+async function withPackages(names: readonly string[], use: () => Promise<void>): Promise<void> {
+  const links = names.map((name) => join(installed.folder, 'node_modules', name))
+  for (const [index, link] of links.entries()) symlinkSync(join(project, 'node_modules', names[index] ?? ''), link)
+  try {
+    await use()
+  } finally {
+    for (const link of links) unlinkSync(link)
+  }
+}
+
 function json(path: string): Record<string, Record<string, string> | undefined> {
   return JSON.parse(readFileSync(join(project, path), 'utf8'))
 }
 
 const TYPED = `
 import { Client, defineService, oneWay, Server, TransportError, unary } from 'alys-transport'
+import { mapOrdered, WorkerPool } from 'alys-transport/bulk'
 import { FrameReader, KIND } from 'alys-transport/wire'
 
 interface Transaction { readonly hash: Uint8Array; readonly value: number }
@@ -61,8 +73,10 @@ export async function right(server: Server, client: Client): Promise<number> {
   const kinds: number = KIND.CALL
   const reader: typeof FrameReader = FrameReader
   const loose: unknown = await client.call('echo', 1)
+  for await (const text of mapOrdered([1], async (item) => String(item), { concurrency: 2 })) text.trim()
+  const digest: Promise<string> = new WorkerPool<number, string>({ filename: '/x.js' }).run(1)
   const code: string = new TransportError('x', { code: 'NOT_FOUND', origin: 'user' }).code
-  return receipt.block + [nothing, kinds, reader, loose, code].length + client.info().buffers.current + client.metrics().writes
+  return receipt.block + [nothing, kinds, reader, loose, digest, code].length + client.info().buffers.current + client.metrics().writes
 }
 
 export async function wrong(client: Client): Promise<void> {
@@ -99,8 +113,10 @@ describe('the package, installed in an empty folder', () => {
     })
     expect(names.length).toBeGreaterThan(1)
     expect(await compile(...names.map((name) => `${name}.ts`))).toBe('')
-    // One after the other: they may use the same port.
-    for (const name of names) expect(await node(installed.folder, `out/${name}.js`)).not.toBe('')
+    await withPackages(['piscina'], async () => {
+      // One after the other: they may use the same port.
+      for (const name of names) expect(await node(installed.folder, `out/${name}.js`)).not.toBe('')
+    })
   })
 
   it('lets tools import its bytes, and nothing that it does not export', async () => {
@@ -135,6 +151,43 @@ describe('the package, installed in an empty folder', () => {
     symlinkSync(join(project, 'node_modules/protobufjs'), join(installed.folder, 'node_modules/protobufjs'))
     expect(await node(installed.folder, ...STRICT_FLAGS, 'protobuf.mjs')).toBe('42\n')
     unlinkSync(join(installed.folder, 'node_modules/protobufjs'))
+  })
+
+  it('works in bulk in order with nothing beside it, and in threads where its user has piscina', async () => {
+    const script = `
+      import { mapOrdered, WorkerPool } from 'alys-transport/bulk'
+      const all = async (results) => { const list = []; for await (const one of results) list.push(one); return list }
+      const pool = new WorkerPool({ filename: new URL('bulk-work.mjs', import.meta.url), workers: 2 })
+      console.log(JSON.stringify([
+        await all(mapOrdered([1, 2, 3], async (item) => item * 2, { concurrency: 2 })),
+        await all(pool.map([1, 2, 3])).catch(({ code, reason, message, cause }) => [code, reason, message, cause.message]),
+      ]))
+      await pool.close()
+    `
+    write(installed.folder, 'bulk-work.mjs', 'export default (item) => item * 3')
+    write(installed.folder, 'bulk.mjs', script)
+    expect(packagesIn(installed.folder)).not.toContain('piscina')
+    const bulk = async (...flags: string[]): Promise<unknown> =>
+      JSON.parse(await node(installed.folder, ...flags, 'bulk.mjs'))
+    const missing = 'worker threads need the package piscina: npm install piscina'
+    expect(await bulk(...STRICT_FLAGS)).toEqual([
+      [2, 4, 6],
+      ['FAILED_PRECONDITION', 'package-missing', missing, expect.stringContaining('piscina')],
+    ])
+    await withPackages(['piscina'], async () => {
+      expect(await bulk('--unhandled-rejections=strict')).toEqual([
+        [2, 4, 6],
+        [3, 6, 9],
+      ])
+      // Threads that cannot even start are told, and nobody waits for them.
+      const preload = `
+        import { isMainThread } from 'node:worker_threads'
+        if (!isMainThread) throw new Error('no threads today')
+      `
+      write(installed.folder, 'preload.mjs', preload)
+      const crashed = ['INTERNAL', 'worker-crashed', 'the worker thread ended before the work did', 'no threads today']
+      expect(await bulk('--import', './preload.mjs')).toEqual([[2, 4, 6], crashed])
+    })
   })
 
   it('brings what it needs to run, and no tool or rival', () => {
