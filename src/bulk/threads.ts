@@ -144,10 +144,11 @@ export class Threads {
 
   #markCrash(cause?: unknown): void {
     this.#crashing = true
-    this.#cause = cause
+    this.#cause ??= cause
     // Behind the reactions to what was rejected just now.
     void Promise.resolve().then(() => {
       this.#crashing = false
+      this.#cause = undefined
     })
   }
 }

@@ -43,7 +43,20 @@ describe('the floors', () => {
   test('are a table in which every row lists only rows above itself', () => {
     expect(checkTable()).toEqual([])
     expect(TABLE.floors.map((row) => row.folder)).toEqual([
-      ...['base', 'memory', 'mailbox', 'codec', 'compression', 'wire', 'socket', 'connection', 'pool', 'rpc', 'cache'],
+      ...[
+        'base',
+        'memory',
+        'mailbox',
+        'bulk',
+        'codec',
+        'compression',
+        'wire',
+        'socket',
+        'connection',
+        'pool',
+        'rpc',
+        'cache',
+      ],
       ...['peer', 'gateway', 'telemetry', 'profiling', 'postgres', 'load', 'testing', 'cli'],
     ])
     const twisted = { ...TABLE, floors: [{ folder: 'base', mayImport: ['memory'], npm: [] }, ...TABLE.floors.slice(1)] }
