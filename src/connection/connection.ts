@@ -337,6 +337,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#receiver = receiver
     this.#control.receiver = receiver
     this.#reads.start(receiver, { inflates: agreement.compression, flow: this.flow })
+    this.flow?.start()
     if (connectionReady.active) connectionReady.publish(this.info())
     return true
   }

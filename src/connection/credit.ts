@@ -58,17 +58,20 @@ export class WindowBudget {
   }
 }
 
-/** Half a window that lasts longer than this many round trips is enough. */
-const FAST_ROUND_TRIPS = 2
+/**
+ * A window of twice what the link has on its way keeps it full: one half travels while the other is granted again. Less
+ * than that grows, and four times as much shrinks, so that the two do not take turns.
+ */
+const ENOUGH_LINKS = 2
+const TOO_MANY_LINKS = 8
 /** A reader that was behind at so many grants, two windows long, gets a smaller one. */
 const BEHIND_GRANTS = 4
 
 /**
  * What we let the peer send: a window of bytes that are granted, held by the reader, or consumed and not yet granted
- * again; the three always add up to the window. The window begins small. It doubles when the reader has taken all that
- * had come, and half a window of it within two round trips, because then the window is what limits it: a long link fills
- * up, and a short one does not have more on its way than it needs. It halves again when the reader falls behind, so that
- * a slow one holds little.
+ * again; the three always add up to the window. The window begins small, and follows what the reader takes in a round
+ * trip: so a long link is filled, and a short one does not have more on its way than it needs. It shrinks when the
+ * reader falls behind, so that a slow one holds little.
  */
 export class ReceiveCredit {
   readonly #initial: number
@@ -79,7 +82,9 @@ export class ReceiveCredit {
   #consumed = 0
   #caughtUp = false
   #behind = 0
-  #lastGrantAt = 0
+  /** Since when, and how much, was consumed. */
+  #markAt = 0
+  #sinceMark = 0
 
   constructor(initial: number, most: number, budget: WindowBudget) {
     this.#initial = initial
@@ -121,10 +126,15 @@ export class ReceiveCredit {
   grant(now: number, roundTripMs: number): number {
     const consumed = this.#consumed
     this.#consumed = 0
-    const fast = now - this.#lastGrantAt < roundTripMs * FAST_ROUND_TRIPS
-    this.#lastGrantAt = now
-    const bytes = consumed + (this.#caughtUp ? this.#grow(fast) : -this.#shrink(consumed))
-    this.#caughtUp = false
+    this.#sinceMark += consumed
+    const elapsedMs = now - this.#markAt
+    let bytes = consumed
+    // What comes in one turn comes at once: less than a round trip says nothing of the speed.
+    if (elapsedMs > 0 && elapsedMs >= roundTripMs) {
+      bytes += this.#adapt(consumed, (this.#sinceMark * roundTripMs) / elapsedMs)
+      this.#markAt = now
+      this.#sinceMark = 0
+    }
     this.#granted += bytes
     return bytes
   }
@@ -137,9 +147,20 @@ export class ReceiveCredit {
     this.#most = this.#initial
   }
 
-  #grow(fast: boolean): number {
+  /** Changes the window, and returns by how much. `linkBytes`: what was consumed in a round trip. */
+  #adapt(consumed: number, linkBytes: number): number {
+    const caughtUp = this.#caughtUp
+    this.#caughtUp = false
+    if (!caughtUp) {
+      this.#behind += 1
+      return this.#behind < BEHIND_GRANTS ? 0 : -this.#shrink(consumed)
+    }
     this.#behind = 0
-    if (!fast) return 0
+    if (linkBytes * ENOUGH_LINKS >= this.#window) return this.#grow()
+    return linkBytes * TOO_MANY_LINKS >= this.#window ? 0 : -this.#shrink(consumed)
+  }
+
+  #grow(): number {
     const growth = this.#budget.take(Math.min(this.#window, this.#most - this.#window))
     this.#window += growth
     return growth
@@ -147,8 +168,6 @@ export class ReceiveCredit {
 
   /** Only what was consumed can be kept back: what was granted stays so. */
   #shrink(consumed: number): number {
-    this.#behind += 1
-    if (this.#behind < BEHIND_GRANTS) return 0
     this.#behind = 0
     const smaller = Math.max(this.#initial, this.#window >>> 1)
     const kept = Math.min(consumed, this.#window - smaller)

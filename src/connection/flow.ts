@@ -6,12 +6,16 @@ import type { Environment } from './environment.js'
 import { RoundTrip } from './round-trip.js'
 import type { WriteLoop } from './write-loop.js'
 
+/** Reading the clock in each turn would cost more than the turn of one message. */
+const LOOK_EVERY_TURNS = 16
+
 /** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
 export class Flow {
   readonly budget: WindowBudget
   readonly #environment: Environment
   readonly #writes: WriteLoop
   readonly #roundTrip = new RoundTrip()
+  #turns = 0
   readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
 
   constructor(environment: Environment, writes: WriteLoop) {
@@ -33,11 +37,23 @@ export class Flow {
 
   /** Lets the peer send more of a lane or of a stream. */
   grant(credit: ReceiveCredit, lane: number, id: number): void {
-    const now = this.#environment.clock.now()
-    const bytes = credit.grant(now, this.#roundTrip.ms)
+    const bytes = credit.grant(this.#environment.clock.now(), this.#roundTrip.ms)
     if (bytes > 0) this.#writes.credit(lane, id, bytes)
-    // Measured while it matters, and only then: an idle connection sends nothing.
-    const ping = this.#roundTrip.begin(now)
+  }
+
+  /** The connection is ready, and nobody busy yet. */
+  start(): void {
+    this.#measure()
+  }
+
+  /** A turn of reading has ended. The round trip is measured now and then, while there is traffic. */
+  onTurnEnd(): void {
+    this.#turns += 1
+    if (this.#turns % LOOK_EVERY_TURNS === 0) this.#measure()
+  }
+
+  #measure(): void {
+    const ping = this.#roundTrip.begin(this.#environment.clock.now())
     if (ping !== 0) this.#writes.control(KIND.PING, 0, 0, ping)
   }
 

@@ -260,6 +260,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
   #endTurn(): void {
     if (this.#closed) return
     this.#receiver?.onTurnEnd()
+    this.#flow?.onTurnEnd()
   }
 
   /** One message was delivered. Returns false when reading is to stop here for now. */

@@ -1,5 +1,8 @@
 /** Not more often than this: the peer may take pings faster than one a second for a flood. */
 const LEAST_INTERVAL_MS = 2_000
+/** The first few may follow one another, within the burst that peers allow: one of them finds nobody busy. */
+const FIRST = 5
+const FIRST_INTERVAL_MS = 50
 
 /**
  * How long a frame takes to the peer and its answer back, by PINGs of our own. The least of what was measured counts:
@@ -18,7 +21,8 @@ export class RoundTrip {
 
   /** The id of a PING to send now, or 0 when it is too early for one. */
   begin(now: number): number {
-    if (this.#open || now - this.#sentAt < LEAST_INTERVAL_MS) return 0
+    const interval = this.#lastId < FIRST ? FIRST_INTERVAL_MS : LEAST_INTERVAL_MS
+    if (this.#open || now - this.#sentAt < interval) return 0
     this.#open = true
     this.#sentAt = now
     this.#lastId = (this.#lastId + 1) >>> 0 || 1

@@ -1,9 +1,16 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { COST_BYTES, MAX_CREDIT, ReceiveCredit, SendCredit, WindowBudget } from '../../src/connection/credit.js'
 
-/** A round trip so long that every reader is fast. */
-const FAR = Number.POSITIVE_INFINITY
+/** Each grant is a round trip after the last: every reader that keeps up is fast. */
+let now = 0
+beforeEach(() => {
+  now = 0
+})
+function next(): readonly [now: number, roundTripMs: number] {
+  now += 1
+  return [now, 1]
+}
 
 describe('what the peer lets us send', () => {
   test('is open above zero, and the last message may take it below', () => {
@@ -68,7 +75,7 @@ function fallBehind(credit: ReceiveCredit, count: number): number[] {
     // Once the window is halved, what the reader holds may be all of it.
     if (credit.granted > 0) credit.receive(half)
     credit.consume(half)
-    return credit.grant(0, FAR)
+    return credit.grant(...next())
   })
 }
 
@@ -80,7 +87,7 @@ describe('what we let the peer send', () => {
     expect(credit.consume(49)).toBe(false)
     expect(credit.consume(1)).toBe(true)
     expect([credit.granted, credit.held]).toEqual([30, 20])
-    expect([credit.grant(0, FAR), credit.granted, credit.held]).toEqual([50, 80, 20])
+    expect([credit.grant(...next()), credit.granted, credit.held]).toEqual([50, 80, 20])
   })
 
   test('is none once it is used up: the next message broke the rule', () => {
@@ -92,14 +99,14 @@ describe('what we let the peer send', () => {
   })
 
   test('may be nothing to grant', () => {
-    expect(new ReceiveCredit(100, 100, new WindowBudget(0)).grant(0, FAR)).toBe(0)
+    expect(new ReceiveCredit(100, 100, new WindowBudget(0)).grant(...next())).toBe(0)
   })
 
   test('doubles for a reader that keeps up, to the cap and not beyond', () => {
     const credit = new ReceiveCredit(100, 1_000, new WindowBudget(10_000))
     const windows = Array.from({ length: 6 }, () => {
       readAll(credit, credit.window / 2)
-      credit.grant(0, FAR)
+      credit.grant(...next())
       return credit.window
     })
     expect(windows).toEqual([200, 400, 800, 1_000, 1_000, 1_000])
@@ -116,7 +123,7 @@ describe('what we let the peer send', () => {
     const credit = new ReceiveCredit(100, 1_000, budget)
     for (let round = 0; round < 3; round += 1) {
       readAll(credit, credit.window / 2)
-      credit.grant(0, FAR)
+      credit.grant(...next())
     }
     expect([credit.window, budget.left]).toEqual([800, 9_300])
     expect(fallBehind(credit, 3).every((bytes) => bytes > 0)).toBe(true)
@@ -130,11 +137,11 @@ describe('what we let the peer send', () => {
   test('keeps back no more than was consumed, where it is granted early', () => {
     const credit = new ReceiveCredit(100, 200, new WindowBudget(100))
     readAll(credit, 50)
-    credit.grant(0, FAR)
+    credit.grant(...next())
     credit.receive(100)
     const granted = Array.from({ length: 5 }, () => {
       credit.consume(1)
-      return credit.grant(0, FAR)
+      return credit.grant(...next())
     })
     expect(granted).toEqual([1, 1, 1, 0, 1])
     expect([credit.window, credit.granted, credit.held]).toEqual([199, 104, 95])
@@ -144,7 +151,7 @@ describe('what we let the peer send', () => {
     const credit = new ReceiveCredit(100, 400, new WindowBudget(10_000))
     const catchUp = () => {
       credit.consume(credit.held)
-      credit.grant(0, FAR)
+      credit.grant(...next())
     }
     catchUp()
     for (let round = 0; round < 5; round += 1) {
@@ -160,14 +167,14 @@ describe('what we let the peer send', () => {
     const [one, other] = [new ReceiveCredit(100, 1_000, budget), new ReceiveCredit(100, 1_000, budget)]
     for (const credit of [one, other]) {
       readAll(credit, 50)
-      credit.grant(0, FAR)
+      credit.grant(1, 1)
     }
     expect([one.window, other.window, budget.left]).toEqual([200, 150, 0])
     one.close()
     one.close()
     expect(budget.left).toBe(100)
     readAll(other, 75)
-    expect([other.grant(0, FAR), other.window, budget.left]).toEqual([175, 250, 0])
+    expect([other.grant(2, 1), other.window, budget.left]).toEqual([175, 250, 0])
   })
 
   test('does not grow again once nobody reads: what comes late is granted, and no more', () => {
@@ -175,14 +182,14 @@ describe('what we let the peer send', () => {
     const credit = new ReceiveCredit(100, 1_000, budget)
     credit.close()
     readAll(credit, 60)
-    expect([credit.grant(0, FAR), credit.window, budget.left]).toEqual([60, 100, 1_000])
+    expect([credit.grant(...next()), credit.window, budget.left]).toEqual([60, 100, 1_000])
   })
 
   test('is no smaller than it begins where the cap is', () => {
     const budget = new WindowBudget(1_000)
     const credit = new ReceiveCredit(100, 50, budget)
     readAll(credit, 60)
-    expect([credit.grant(0, FAR), credit.window, budget.left]).toEqual([60, 100, 1_000])
+    expect([credit.grant(...next()), credit.window, budget.left]).toEqual([60, 100, 1_000])
   })
 })
 
@@ -213,7 +220,7 @@ class Flowing {
   consume(part: number): void {
     const cost = Math.ceil((this.receives.held * part) / 4)
     if (cost <= 0 || !this.receives.consume(cost)) return
-    const bytes = this.receives.grant(0, FAR)
+    const bytes = this.receives.grant(...next())
     expect(bytes).toBeGreaterThanOrEqual(0)
     if (bytes > 0) this.#grants.push(bytes)
   }
@@ -295,22 +302,33 @@ describe('whatever is sent, read and granted, and whenever it arrives', () => {
 })
 
 describe('a window whose reader keeps up', () => {
-  const grantAfter = (elapsedMs: number, roundTripMs: number): number => {
+  /** Has everything consumed at once that the window allows, and granted again, at these times. */
+  function windowsAt(roundTripMs: number, times: readonly number[]): number[] {
     const credit = new ReceiveCredit(100, 1_000, new WindowBudget(1_000))
-    credit.receive(60)
-    credit.consume(60)
-    credit.grant(5_000, roundTripMs)
-    credit.receive(60)
-    credit.consume(60)
-    credit.grant(5_000 + elapsedMs, roundTripMs)
-    return credit.window
+    return times.map((at) => {
+      const cost = credit.granted
+      credit.receive(cost)
+      credit.consume(cost)
+      credit.grant(at, roundTripMs)
+      return credit.window
+    })
   }
 
-  test('grows where half of it lasts less than two round trips', () => {
-    expect([grantAfter(99, 50), grantAfter(100, 50), grantAfter(101, 50)]).toEqual([200, 100, 100])
+  test('grows while it is less than twice what a round trip takes', () => {
+    // 100 bytes in 100 ms are 50 in a round trip.
+    expect(windowsAt(50, [5_000, 5_100])).toEqual([100, 200])
+    expect(windowsAt(50, [5_000, 5_101])).toEqual([100, 100])
+  })
+
+  test('does not take for speed what came at once', () => {
+    expect(windowsAt(50, [5_000, 5_001, 5_002, 5_049])).toEqual([100, 100, 100, 100])
+  })
+
+  test('shrinks to where it began when it is eight times as much', () => {
+    expect(windowsAt(50, [5_000, 5_050, 5_100, 5_400, 9_000, 15_000])).toEqual([100, 200, 400, 400, 200, 100])
   })
 
   test('stays as it is while the round trip is not known', () => {
-    expect(grantAfter(0, 0)).toBe(100)
+    expect(windowsAt(0, [5_000, 5_001, 5_002])).toEqual([100, 100, 100])
   })
 })

@@ -10,11 +10,15 @@ describe('a round trip', () => {
     expect([trip.begin(30_000), trip.end(3, 30_020), trip.ms]).toEqual([3, true, 20])
   })
 
-  it('is measured once in two seconds, and not while a PONG is due', () => {
+  it('is measured a few times at first, then once in two seconds, and not while a PONG is due', () => {
     const trip = new RoundTrip()
-    expect([trip.begin(10_000), trip.begin(20_000)]).toEqual([1, 0])
-    trip.end(1, 20_000)
-    expect([trip.begin(11_999), trip.begin(12_000)]).toEqual([0, 2])
+    for (const [index, now] of [10_000, 10_050, 10_100, 10_150, 10_200].entries()) {
+      expect(trip.begin(now)).toBe(index + 1)
+      expect(trip.begin(now + 1_000)).toBe(0)
+      trip.end(index + 1, now + 1)
+      expect(trip.begin(now + 49)).toBe(0)
+    }
+    expect([trip.begin(12_199), trip.begin(12_200)]).toEqual([0, 6])
   })
 
   it('does not end with a PONG that nobody has asked for', () => {
