@@ -1,5 +1,5 @@
 // Hot path: `receive` and `consume` run for every one-way message.
-import { LANE_COUNT } from '../mailbox/lane.js'
+import { LANE, LANE_COUNT } from '../mailbox/lane.js'
 import { KIND } from '../wire/frame.js'
 import { ReceiveCredit, WindowBudget } from './credit.js'
 import type { Environment } from './environment.js'
@@ -8,6 +8,12 @@ import type { WriteLoop } from './write-loop.js'
 
 /** Reading the clock in each turn would cost more than the turn of one message. */
 const LOOK_EVERY_TURNS = 16
+
+/**
+ * For both event loops to come round, however short the link is: a window that lasts for less has them wait for each
+ * other. Low and bulk do without, so that little of theirs stands in front of what is urgent.
+ */
+const LOOPS_MS = 1
 
 /** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
 export class Flow {
@@ -35,10 +41,12 @@ export class Flow {
     if (credit.consume(cost)) this.grant(credit, lane, 0)
   }
 
-  /** Lets the peer send more of a lane or of a stream. */
-  grant(credit: ReceiveCredit, lane: number, id: number): void {
-    const bytes = credit.grant(this.#environment.clock.now(), this.#roundTrip.ms)
-    if (bytes > 0) this.#writes.credit(lane, id, bytes)
+  /** Lets the peer send more of a lane, or of a stream whose frames have this priority. */
+  grant(credit: ReceiveCredit, priority: number, id: number): void {
+    const roundTripMs = this.#roundTrip.ms
+    const comesRoundMs = priority <= LANE.normal && roundTripMs > 0 ? Math.max(roundTripMs, LOOPS_MS) : roundTripMs
+    const bytes = credit.grant(this.#environment.clock.now(), comesRoundMs)
+    if (bytes > 0) this.#writes.credit(id === 0 ? priority : 0, id, bytes)
   }
 
   /** The connection is ready, and nobody busy yet. */

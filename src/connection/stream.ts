@@ -179,7 +179,7 @@ export class Stream implements Sender, Ticket {
     // No more comes.
     const over = this.ours ? this.withdrawn : this.#state !== 'open'
     if (over) return
-    this.#place.flow.grant(this.#receive, 0, this.id)
+    this.#place.flow.grant(this.#receive, this.lane, this.id)
   }
 
   /** A message came. Returns how the peer broke the protocol. */
