@@ -5,6 +5,7 @@ import { commit, machine } from './report/machine.js'
 import type { Criterion, Report, Result } from './report/result.js'
 import { criteriaTable, resultsTable } from './report/terminal.js'
 import { SUBJECT_NAMES } from './subjects/all.js'
+import { backpressure } from './suites/backpressure.js'
 import { bulk } from './suites/bulk.js'
 import type { Effort } from './suites/cell.js'
 import { criteria } from './suites/criteria.js'
@@ -17,7 +18,7 @@ import { record } from './suites/record.js'
 import { stream } from './suites/stream.js'
 import type { Suite } from './suites/suite.js'
 
-const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, stream, lanes, memory, bulk]
+const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, stream, lanes, backpressure, memory, bulk]
 const ALL = 'all'
 const USAGE_ERROR = 2
 const CRITERION_FAILED = 1

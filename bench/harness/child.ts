@@ -16,10 +16,13 @@ export class Child {
   readonly #process: ChildProcess
   #answer: { resolve: (value: unknown) => void; reject: (error: Error) => void } | null = null
 
-  constructor(side: 'server' | 'client' | 'idle-server', assignment: Assignment) {
+  constructor(
+    side: 'server' | 'client' | 'idle-server' | 'pressure-server' | 'pressure-client',
+    assignment: Assignment,
+  ) {
     const script = new URL(`./${side}-main.js`, import.meta.url).pathname
     const flags = ['--expose-gc', '--max-http-header-size=16384']
-    const processor = side === 'client' ? '1' : '0'
+    const processor = side.endsWith('client') ? '1' : '0'
     this.#process = fork(script, [JSON.stringify(assignment)], {
       // `fork` puts its own flags before the script, so that taskset can stand in front of Node.
       ...(canPin

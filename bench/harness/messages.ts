@@ -12,6 +12,10 @@ export interface Assignment {
 export type Order =
   | { readonly order: 'run'; readonly concurrency: number; readonly ms: number }
   | { readonly order: 'received' }
+  | { readonly order: 'load' }
+  | { readonly order: 'drain' }
+  | { readonly order: 'watch-delay' }
+  | { readonly order: 'delay' }
   | { readonly order: 'cpu' }
   | { readonly order: 'memory' }
   | { readonly order: 'close' }

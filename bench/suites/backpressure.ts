@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Child } from '../harness/child.js'
+import type { Memory, Window } from '../harness/messages.js'
+import { atLeast, atMost, reported } from '../report/criteria.js'
+import { median } from '../report/median.js'
+import type { Criterion } from '../report/result.js'
+import type { Suite } from './suite.js'
+
+const CONCURRENCY = 64
+/** How long the reader sleeps: in a full run, and in a short one. */
+const FULL_MS = 60_000
+const SHORT_MS = 12_000
+const NO_WORKLOAD = { kind: 'echo', codec: 'msgpack', payloadBytes: 32, dataFolder: null } as const
+
+/** What a reader that sleeps costs both sides and the connection beside it, and how a backlog drains. */
+export const backpressure: Suite = {
+  name: 'backpressure',
+  what: 'a reader that sleeps while its writers do not, and 50,000 messages that drain',
+  async run(effort) {
+    const server = new Child('pressure-server', { subject: 'alys', workload: NO_WORKLOAD, address: '' })
+    try {
+      const address = await server.ready<string>()
+      const client = new Child('pressure-client', { subject: 'alys', workload: NO_WORKLOAD, address })
+      try {
+        await client.ready()
+        const drained = await drain(client, server)
+        return [...drained, ...(await overload(client, server, effort.windowMs, effort.full ? FULL_MS : SHORT_MS))]
+      } finally {
+        await client.stop()
+      }
+    } finally {
+      await server.stop()
+    }
+  },
+}
+
+async function drain(client: Child, server: Child): Promise<Criterion[]> {
+  await client.ask({ order: 'run', concurrency: CONCURRENCY, ms: 1_000 })
+  await server.ask({ order: 'watch-delay' })
+  const before = await server.ask<number>({ order: 'received' })
+  const sent = await client.ask<number>({ order: 'drain' })
+  while ((await server.ask<number>({ order: 'received' })) - before < sent) await sleep(5)
+  const delayMs = await server.ask<number>({ order: 'delay' })
+  return [atMost('p99 delay of the event loop while 50,000 messages drain, ms', delayMs, 50)]
+}
+
+async function overload(client: Child, server: Child, windowMs: number, sleepMs: number): Promise<Criterion[]> {
+  const perSecond = async (): Promise<number> => {
+    const window = await client.ask<Window>({ order: 'run', concurrency: CONCURRENCY, ms: windowMs })
+    return (window.count / window.elapsedMs) * 1_000
+  }
+  await perSecond()
+  const before = [await perSecond(), await perSecond(), await perSecond()]
+  await client.ask({ order: 'load' })
+  const endsAt = performance.now() + sleepMs
+  const beside: number[] = []
+  const rss: { readonly client: number; readonly server: number }[] = []
+  while (performance.now() < endsAt) {
+    beside.push(await perSecond())
+    const [ours, theirs] = [
+      await client.ask<Memory>({ order: 'memory' }),
+      await server.ask<Memory>({ order: 'memory' }),
+    ]
+    rss.push({ client: ours.rssMb, server: theirs.rssMb })
+  }
+  const first = rss[0] ?? { client: Number.NaN, server: Number.NaN }
+  const most = (side: 'client' | 'server'): number => Math.max(...rss.map((one) => one[side]))
+  return [
+    reported('RSS of the writer as its reader falls asleep, MB', first.client),
+    reported('RSS of the writer at most from then on, MB', most('client')),
+    atMost('RSS of the writer, at most over at first', most('client') / first.client, 1.1),
+    reported('RSS of the reader as it falls asleep, MB', first.server),
+    reported('RSS of the reader at most from then on, MB', most('server')),
+    atMost('RSS of the reader, at most over at first', most('server') / first.server, 1.1),
+    atLeast('calls on the connection beside, during over before', median(beside) / median(before), 0.9),
+  ]
+}
