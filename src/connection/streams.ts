@@ -6,6 +6,7 @@ import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import type { InboundMessage } from './inbound.js'
 import { type Encoder, Stream, type StreamPlace, type StreamSink } from './stream.js'
+import { StreamIds } from './stream-ids.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** How a stream is opened. */
@@ -32,8 +33,8 @@ export class Streams implements StreamPlace {
   readonly #parity: number
   readonly #ourLimit: number
   readonly #idle: WheelTimer
-  #ourLastId: number
-  #theirLastId = 0
+  readonly #ourIds: StreamIds
+  readonly #theirIds = new StreamIds(0)
   #ours = 0
   #theirs = 0
   /** Messages of one stream mostly come one behind the other. */
@@ -46,7 +47,7 @@ export class Streams implements StreamPlace {
     this.flow = flow
     this.peerWindowBytes = peer.streamWindowBytes
     this.#parity = dialled ? 1 : 0
-    this.#ourLastId = dialled ? 0xffff_ffff : 0
+    this.#ourIds = new StreamIds(dialled ? 0xffff_ffff : 0)
     this.#ourLimit = Math.min(limits.maxStreams, peer.maxStreams)
     this.#idle = new WheelTimer(() => {
       this.#look()
@@ -75,7 +76,7 @@ export class Streams implements StreamPlace {
     if (this.full) {
       throw failure('too-many-streams', `${this.#ours} streams are open already, the limit is ${this.#ourLimit}`)
     }
-    const stream = new Stream(this, this.#nextId(), lane, true, request !== null, sink)
+    const stream = new Stream(this, this.#ourIds.next(this.#byId), lane, true, request !== null, sink)
     stream.expiresAt = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : environment.clock.now() + timeoutMs
     try {
       writes.beginOpen(flags, method, stream.id, stream.leftMs)
@@ -96,10 +97,10 @@ export class Streams implements StreamPlace {
   /** Judges the id of a STREAM_OPEN, and takes note of it. Returns how it breaks the protocol. */
   admit(id: number): TransportError | null {
     if ((id & 1) === this.#parity) return failure('stream-id-invalid', `stream id ${id} is one of ours`)
-    if (id === 0 || ((id - this.#theirLastId) | 0) <= 0) {
-      return failure('stream-id-invalid', `stream id ${id} does not rise`)
-    }
-    this.#theirLastId = id
+    if (!this.#theirIds.mayFollow(id)) return failure('stream-id-invalid', `stream id ${id} does not rise`)
+    // Once around the circle it may meet one that is open still.
+    if (this.#byId.has(id)) return failure('stream-id-invalid', `stream ${id} is open already`)
+    this.#theirIds.take(id)
     return null
   }
 
@@ -121,8 +122,8 @@ export class Streams implements StreamPlace {
       this.#latest = stream
       return stream
     }
-    const last = (id & 1) === this.#parity ? this.#ourLastId : this.#theirLastId
-    return ((id - last) | 0) <= 0 && id !== 0 ? 'over' : null
+    const ids = (id & 1) === this.#parity ? this.#ourIds : this.#theirIds
+    return ids.isPast(id) ? 'over' : null
   }
 
   /** Returns how the peer broke the protocol, or null. */
@@ -163,7 +164,7 @@ export class Streams implements StreamPlace {
 
   onLeave(stream: Stream): number {
     this.#byId.delete(stream.id)
-    const id = this.#nextId()
+    const id = this.#ourIds.next(this.#byId)
     this.#byId.set(id, stream)
     this.#latest = null
     return id
@@ -180,12 +181,6 @@ export class Streams implements StreamPlace {
   #add(stream: Stream): void {
     if (this.#byId.size === 0) this.environment.wheel.arm(this.#idle, this.environment.limits.streamIdleMs)
     this.#byId.set(stream.id, stream)
-  }
-
-  #nextId(): number {
-    const next = (this.#ourLastId + 2) >>> 0
-    this.#ourLastId = next === 0 ? 2 : next
-    return this.#ourLastId
   }
 
   /** A stream that waits for its peer, and did from one look to the next, is given up. */
