@@ -119,6 +119,8 @@ export class Streams implements StreamPlace {
     if (latest !== null && latest.id === id) return latest
     const stream = this.#byId.get(id)
     if (stream !== undefined) {
+      // The peer knows nothing of it yet, and it will have another id when it does.
+      if (stream.unsent) return null
       this.#latest = stream
       return stream
     }

@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { TransportError } from '../../src/base/errors.js'
 import type { InboundMessage } from '../../src/connection/inbound.js'
 import type { Encoder, Stream, StreamSink } from '../../src/connection/stream.js'
@@ -5,7 +6,7 @@ import type { Opening, Streams } from '../../src/connection/streams.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { FLAG, KIND } from '../../src/wire/frame.js'
 import { FEATURE } from '../../src/wire/hello.js'
-import { frame, u32 } from '../fixtures/raw-peer.js'
+import { type Frame, frame, u32 } from '../fixtures/raw-peer.js'
 import { type Options, Talk } from './bench.js'
 
 export const NORMAL = 1
@@ -95,4 +96,47 @@ export function creditFrame(id: number, bytes: number): Buffer {
 
 function someFault(): Buffer {
   return encodeFault({ processed: 'maybe', retryAfterMs: 0, reason: '', message: 'said so' })
+}
+
+const NAMES = new Map<number, string>([
+  [KIND.STREAM_OPEN, 'open'],
+  [KIND.STREAM_DATA, 'data'],
+  [KIND.STREAM_END, 'end'],
+  [KIND.STREAM_RESET, 'reset'],
+  [KIND.PART, 'part'],
+  [KIND.CREDIT, 'credit'],
+  [KIND.PONG, 'pong'],
+])
+
+function brief({ kind, flags, id, body }: Frame): string {
+  const last = kind !== KIND.PART && (flags & FLAG.MORE) !== 0 ? ' last' : ''
+  if (kind === KIND.PART) return body.length === 0 ? 'part taken back' : 'part'
+  const text = kind === KIND.STREAM_DATA && body.length < 20 ? ` ${body.toString('latin1')}` : ''
+  return `${NAMES.get(kind)} ${id}${last}${text}`
+}
+
+/** What was sent, in a word each. */
+export function sent(talk: Talk): string[] {
+  return talk.sent.map(brief)
+}
+
+/** The socket takes nothing from here on. */
+export function block(talk: Talk): void {
+  talk.channel.full = true
+  talk.connection.writes.control(KIND.PONG, 0, 0, 0)
+  talk.pass()
+  talk.channel.writes.length = 0
+}
+
+export function unblock(talk: Talk): void {
+  talk.channel.flush()
+  talk.pass()
+}
+
+/** Nothing of the streams is left, and the windows have given back what they had grown by. */
+export function expectNone(talk: Talk): void {
+  const streams = streamsOf(talk)
+  expect([streams.ours, streams.theirs, talk.connection.openStreams]).toEqual([0, 0, 0])
+  expect(talk.connection.flow?.budget.left).toBe(talk.environment.flow.windowBudgetBytes)
+  expect(talk.environment.wheel.armed).toBe(0)
 }
