@@ -1,6 +1,6 @@
 // Hot path: `write`, `send`, `onData` and `consume` run for every message of a stream.
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
-import { failure, type TransportError } from '../base/errors.js'
+import { failure, processed, type TransportError } from '../base/errors.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
@@ -113,10 +113,11 @@ export class Stream implements Sender, Ticket {
     return Math.max(1, Math.ceil(this.expiresAt - this.#place.environment.clock.now()))
   }
 
-  /** The peer is what it waits for: to end its half, or to grant credit. */
+  /** The peer is what it waits for: to send or end its half, all that it sent being read; or to grant credit. */
   get waitsForPeer(): boolean {
     if (this.#state === 'reset') return false
-    return (!this.ours && this.#state === 'open') || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
+    const hungry = !this.ours && this.#state === 'open' && this.#receive.held === 0
+    return hungry || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
   }
 
   leave(): number {
@@ -214,8 +215,11 @@ export class Stream implements Sender, Ticket {
 
   /** The opener gives the stream up. */
   onReset(error: TransportError): void {
-    // It crossed our end, or comes twice.
-    if (!this.#advance('reset')) return
+    if (!this.#advance('reset')) {
+      // It crossed our end, or comes twice.
+      this.#cutShort(error)
+      return
+    }
     this.#drop()
     this.sink.onOver(error, NOTHING)
   }
@@ -275,6 +279,13 @@ export class Stream implements Sender, Ticket {
     this.#held.push(item)
     this.#heldBytes += item.body.bytes
     this.#wake()
+  }
+
+  /** An end that waits behind data goes without it: nobody reads it, and credit for it may never come. */
+  #cutShort(error: TransportError): void {
+    if (this.#state !== 'closed' || this.#held.peek()?.kind !== KIND.STREAM_DATA) return
+    this.#drop()
+    this.#sendEnd(error.statusNumber, encodeFault(faultOf(processed(error, 'yes'))))
   }
 
   #take(): void {

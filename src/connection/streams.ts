@@ -161,7 +161,10 @@ export class Streams implements StreamPlace {
     this.#latest = null
     this.#ours = 0
     this.#theirs = 0
-    for (const stream of streams) stream.onClosed(processed(error, stream.endPosition <= handedBytes ? 'maybe' : 'no'))
+    for (const stream of streams) {
+      const unknown = stream.ours && stream.endPosition > handedBytes
+      stream.onClosed(processed(error, unknown ? 'no' : 'maybe'))
+    }
   }
 
   onLeave(stream: Stream): number {
