@@ -6,10 +6,12 @@ import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
 import type { Stream, StreamSink } from '../connection/stream.js'
 import type { Abortable } from './abort.js'
+import { asError } from './caller.js'
 import { InboundMessages, type InboundOwner } from './inbound-messages.js'
 import { type MessageSource, MessageWriter } from './message-writer.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
 import type { MethodNumbers } from './method-numbers.js'
+import { opaque } from './reception.js'
 import type { AnyMethod } from './service.js'
 
 /** Messages from a server, in order. Leaving the loop over them cancels the stream. */
@@ -84,7 +86,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
       const opening = request === null ? null : { encoder: codec, value: request.value }
       this.#stream = streams.open({ method: number, flags, lane, metadata, timeoutMs, request: opening }, this)
     } catch (error) {
-      this.fail(error)
+      this.fail(asError(error))
       return
     }
     this.#writer = new MessageWriter(this.#stream, method.request)
@@ -138,7 +140,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
 
   /** It will not be opened, or ends here. */
   fail(error: unknown): void {
-    if (this.#settle(error)) this.#responses.fail(error)
+    if (this.#settle({ error })) this.#responses.fail(error)
   }
 
   onData(message: InboundMessage): void {
@@ -170,10 +172,13 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     this.#stream?.consume(cost)
   }
 
-  onUnreadable(error: TransportError): void {
-    // Whoever took the message has the error already.
-    this.#stream?.reset(error)
-    if (this.#settle(error)) this.#responses.end()
+  onUnreadable(error: TransportError): TransportError {
+    const why = processed(error, 'yes')
+    if (why.reason !== undefined) this.#environment.counters.failed(why.reason)
+    this.#stream?.reset(opaque(why))
+    // Whoever took the message gets the error.
+    if (this.#settle({ error: why })) this.#responses.end()
+    return why
   }
 
   onLeft(): void {
@@ -184,17 +189,19 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   #abandon(told: TransportError, error: unknown): void {
     if (this.#over) return
     this.#stream?.reset(told)
-    if (this.#settle(error)) this.#responses.abort(error)
+    if (this.#settle({ error })) this.#responses.abort(error)
   }
 
-  #settle(error: unknown): boolean {
+  /** `failed`: null where all went well. Users may throw anything, null included. */
+  #settle(failed: { readonly error: unknown } | null): boolean {
     if (this.#over) return false
     this.#over = true
+    const error = failed?.error
     this.#error = error
     this.unwatch?.()
     this.#writer?.close(error instanceof Error ? error : null)
     this.#setOpened()
-    if (error === null) this.#environment.counters.callsSucceeded += 1
+    if (failed === null) this.#environment.counters.callsSucceeded += 1
     else this.#environment.counters.callsFailed += 1
     this.#onOver(this)
     return true

@@ -6,6 +6,7 @@ import { copyOf } from '../codec/copy.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Limits } from '../connection/limits.js'
 import { Ring } from '../memory/ring.js'
+import { asError } from './caller.js'
 
 /** A message that nobody has taken yet: its value, or its bytes, which are ours. */
 interface Waiting<T> {
@@ -25,8 +26,8 @@ interface Taker<T> {
 export interface InboundOwner {
   /** Messages of this cost were read. */
   onTaken(cost: number): void
-  /** A message that does not decode. */
-  onUnreadable(error: TransportError): void
+  /** A message that does not decode. Returns what its reader is told. */
+  onUnreadable(error: TransportError): TransportError
   /** The reader wants no more. */
   onLeft(): void
 }
@@ -48,7 +49,8 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   #waitingCost = 0
   readonly #takers = new Ring<Taker<T>>()
   #ended = false
-  #error: unknown = null
+  /** Users may throw anything, null included. */
+  #failed: { readonly error: unknown } | null = null
 
   constructor(codec: Codec<T>, limits: Limits, owner: InboundOwner) {
     this.#codec = codec
@@ -70,6 +72,8 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
       this.#waitingCost += cost
       return
     }
+    // Also what cannot be read has been taken.
+    this.#owner.onTaken(cost)
     let value: T
     try {
       value = this.#decode(bytes, start, end, codec, owned)
@@ -77,7 +81,6 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
       taker.reject(error)
       return
     }
-    this.#owner.onTaken(cost)
     taker.resolve({ done: false, value })
   }
 
@@ -93,7 +96,7 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#ended) return
     this.#ended = true
     const taker = this.#takers.shift()
-    if (taker === undefined) this.#error = error
+    if (taker === undefined) this.#failed = { error }
     else taker.reject(error)
     for (let rest = this.#takers.shift(); rest !== undefined; rest = this.#takers.shift()) rest.resolve(DONE)
   }
@@ -108,16 +111,16 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     const next = this.#waiting.shift()
     if (next !== undefined) return this.#take(next)
     if (!this.#ended) return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }))
-    if (this.#error === null) return Promise.resolve(DONE)
-    const error = this.#error
-    this.#error = null
+    if (this.#failed === null) return Promise.resolve(DONE)
+    const { error } = this.#failed
+    this.#failed = null
     return Promise.reject(error)
   }
 
   /** Of a loop that was left. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.#drop()
-    this.#error = null
+    this.#failed = null
     this.end()
     this.#owner.onLeft()
     return Promise.resolve(DONE)
@@ -137,6 +140,7 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
 
   #take({ value, bytes, codec, cost }: Waiting<T>): Promise<IteratorResult<T, undefined>> {
     this.#waitingCost -= cost
+    this.#owner.onTaken(cost)
     let taken = value as T
     if (bytes !== null) {
       try {
@@ -145,20 +149,18 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
         return Promise.reject(error)
       }
     }
-    this.#owner.onTaken(cost)
     return Promise.resolve({ done: false, value: taken })
   }
 
-  /** Throws what is wrong with the bytes, of which the owner is told. */
+  /** Throws what the owner makes of bytes that cannot be read. */
   #decode(bytes: Buffer, start: number, end: number, codec: number, owned: boolean): T {
     try {
       if (codec !== CODEC_NUMBER[this.#codec.name]) {
         throw failure('codec-not-agreed', `a message in codec number ${codec}, the method uses ${this.#codec.name}`)
       }
       return this.#codec.decode(bytes, start, end, owned, this.#limits)
-    } catch (error) {
-      this.#owner.onUnreadable(error as TransportError)
-      throw error
+    } catch (thrown) {
+      throw this.#owner.onUnreadable(asError(thrown))
     }
   }
 

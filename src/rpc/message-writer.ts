@@ -1,8 +1,9 @@
 // Hot path: `write` runs for every message of a stream.
-import { failure } from '../base/errors.js'
+import { failure, processed } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { flagsOf } from '../connection/message-flags.js'
 import type { Stream } from '../connection/stream.js'
+import { asError } from './caller.js'
 
 /** What a stream is made of: an array, a generator, another stream. */
 export type MessageSource<T> = Iterable<T> | AsyncIterable<T>
@@ -29,7 +30,11 @@ export class MessageWriter<T> {
    */
   write(value: T): Promise<void> | null {
     if (this.#over !== null) throw this.#over
-    if (this.#stream.write(this.#flags, this.#codec, value)) return null
+    try {
+      if (this.#stream.write(this.#flags, this.#codec, value)) return null
+    } catch (error) {
+      throw asError(error)
+    }
     this.#room ??= new Promise((resolve) => {
       this.#setRoom = resolve
     })
@@ -63,7 +68,8 @@ export class MessageWriter<T> {
           room = this.write(value)
         } catch (error) {
           await iterator.return?.()
-          throw error
+          // What went before it may be done with.
+          throw processed(asError(error), 'maybe')
         }
         if (room !== null) await room
       }

@@ -102,9 +102,10 @@ export class ServedStream implements StreamSink, InboundOwner {
     this.#stream?.consume(cost)
   }
 
-  onUnreadable(error: TransportError): void {
+  onUnreadable(error: TransportError): TransportError {
     this.#unreadable = error
     this.#owner.account(opaque(error))
+    return error
   }
 
   /** The handler wants no more requests: what still comes is dropped, and credit holds the opener back. */
@@ -114,8 +115,9 @@ export class ServedStream implements StreamSink, InboundOwner {
     const { counters } = this.#environment
     // What the handler made of the end of its stream is not its failure.
     if (this.call.abandoned !== null) return this.call.abandoned
-    const error = thrown === this.#unreadable ? opaque(thrown) : handlerError(thrown)
-    if (error.reason === 'handler-failed') counters.failed('handler-failed')
+    const error = opaque(thrown === this.#unreadable ? thrown : handlerError(thrown))
+    // One that cannot be read was counted when it came.
+    if (thrown !== this.#unreadable && error.reason !== undefined) counters.failed(error.reason)
     return error
   }
 

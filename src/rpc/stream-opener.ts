@@ -9,14 +9,17 @@ import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.j
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
 
+/** Where streams find a connection. */
+export type StreamRoute = Pick<Outbound, 'metadata' | 'readyForStream' | 'whenReady'>
+
 /** Opens streams on whichever connection of a pool is best, and holds their deadlines. */
 export class StreamOpener {
   readonly #environment: Environment
-  readonly #outbound: Outbound
+  readonly #outbound: StreamRoute
   readonly #open = new Map<ClientStream, number>()
   readonly #deadlines: DeadlineWatch
 
-  constructor(environment: Environment, outbound: Outbound) {
+  constructor(environment: Environment, outbound: StreamRoute) {
     this.#environment = environment
     this.#outbound = outbound
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
