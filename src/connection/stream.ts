@@ -12,6 +12,7 @@ import type { Flow } from './flow.js'
 import { HeldBody } from './held-body.js'
 import type { Ticket } from './held-frame.js'
 import type { InboundMessage } from './inbound.js'
+import { reentrant } from './reentrant.js'
 import { SENDER, type Sender, type SenderTurn } from './sender.js'
 import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.js'
 import type { WriteLoop } from './write-loop.js'
@@ -131,6 +132,7 @@ export class Stream implements Sender, Ticket {
    */
   write(flags: number, encoder: Encoder, value: unknown): boolean {
     const { writes, environment } = this.#place
+    if (writes.encoding) throw reentrant()
     const held = this.#mustWait()
     if (held && this.#full()) throw this.#queueFull()
     try {
@@ -146,7 +148,8 @@ export class Stream implements Sender, Ticket {
     if (!this.#mustWait()) return true
     this.#wantsRoom = true
     this.#wake()
-    return false
+    // It may have had its turn at once: then nobody will be told again.
+    return !this.#wantsRoom
   }
 
   /** Of the opener: nothing more comes from us. */

@@ -5,6 +5,7 @@ import type { FlowFields } from '../wire/hello.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import type { InboundMessage } from './inbound.js'
+import { reentrant } from './reentrant.js'
 import { type Encoder, Stream, type StreamPlace, type StreamSink } from './stream.js'
 import { StreamIds } from './stream-ids.js'
 import type { WriteLoop } from './write-loop.js'
@@ -73,6 +74,7 @@ export class Streams implements StreamPlace {
   /** Opens a stream. Throws what is wrong with the request, or `too-many-streams`. */
   open({ method, flags, lane, metadata, timeoutMs, request }: Opening, sink: StreamSink): Stream {
     const { writes, environment } = this
+    if (writes.encoding) throw reentrant()
     if (this.full) {
       throw failure('too-many-streams', `${this.#ours} streams are open already, the limit is ${this.#ourLimit}`)
     }

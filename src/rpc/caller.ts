@@ -9,6 +9,7 @@ import { ExchangeTable } from '../connection/exchange.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
+import { reentrant } from '../connection/reentrant.js'
 import type { Offer } from '../mailbox/mailbox.js'
 import { DeadlineWatch } from './deadline.js'
 import type { MethodNumbers } from './method-numbers.js'
@@ -253,11 +254,6 @@ export function expired(timeoutMs: number, ran: TransportError['processed']): Tr
     processed: ran,
     details: { timeoutMs },
   })
-}
-
-/** Both would write to the same place. */
-function reentrant(): TransportError {
-  return failure('encode-failed', 'nothing can be sent by a getter or toJSON of a value that is being sent')
 }
 
 function wrongCodec(got: number, expected: string): TransportError {

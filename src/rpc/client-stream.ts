@@ -4,6 +4,7 @@ import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
+import { reentrant } from '../connection/reentrant.js'
 import type { Stream, StreamSink } from '../connection/stream.js'
 import type { Abortable } from './abort.js'
 import { asError } from './caller.js'
@@ -74,10 +75,12 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   /** Opens it on a connection. */
   open(connection: Connection, numbers: MethodNumbers): void {
     if (this.#over) return
-    const { streams } = connection
+    const { streams, writes } = connection
     connection.readOn()
     const { method, lane, metadata, expiresAt, request } = this.plan
     try {
+      // Before the method is introduced: that would go behind the value, and not before the next open.
+      if (writes.encoding) throw reentrant()
       if (streams === null) throw failure('too-many-streams', 'the peer takes no streams')
       const codec = method.request
       const number = numbers.get(method) || numbers.introduce(method)
@@ -91,7 +94,6 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     }
     this.#writer = new MessageWriter(this.#stream, method.request)
     this.#setOpened()
-    if (this.#ended) this.#stream.end()
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
@@ -107,16 +109,18 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   }
 
   async write(message: unknown): Promise<void> {
+    if (this.#ended) throw failure('misuse', 'nothing can be sent after the end')
     if (this.#writer === null) await this.#opened
     if (this.#writer === null) throw this.#error
-    if (this.#ended) throw failure('misuse', 'nothing can be sent after the end')
     await this.#writer.write(message)
   }
 
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#stream?.end()
+    if (this.#stream !== null) this.#stream.end()
+    // Behind what was written before.
+    else void this.#opened.then(() => this.#stream?.end())
   }
 
   /** Sends all that a source has, then ends our half. What the source throws gives the stream up. */
