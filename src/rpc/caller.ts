@@ -1,5 +1,5 @@
 // Hot path: `call`, `send` and `onAnswer` run for every message.
-import { failure, processed, TransportError } from '../base/errors.js'
+import { failure, processed, type TransportError } from '../base/errors.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -11,6 +11,7 @@ import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
 import { reentrant } from '../connection/reentrant.js'
 import type { Offer } from '../mailbox/mailbox.js'
+import { asError } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
 import type { MethodNumbers } from './method-numbers.js'
 import type { CallPlace, PendingCall } from './pending-call.js'
@@ -258,11 +259,4 @@ export function expired(timeoutMs: number, ran: TransportError['processed']): Tr
 
 function wrongCodec(got: number, expected: string): TransportError {
   return failure('codec-not-agreed', `the answer is in codec number ${got}, the method uses ${expected}`)
-}
-
-/** Codecs of users may throw anything. */
-export function asError(error: unknown): TransportError {
-  if (error instanceof TransportError) return error
-  const why = error instanceof Error ? error.message : String(error)
-  return failure('encode-failed', `the codec failed: ${why}`, { cause: error })
 }

@@ -7,12 +7,11 @@ import { flagsOf } from '../connection/message-flags.js'
 import { reentrant } from '../connection/reentrant.js'
 import type { Stream, StreamSink } from '../connection/stream.js'
 import type { Abortable } from './abort.js'
-import { asError } from './caller.js'
+import { asError, opaque } from './codec-error.js'
 import { InboundMessages, type InboundOwner } from './inbound-messages.js'
 import { type MessageSource, MessageWriter } from './message-writer.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
 import type { MethodNumbers } from './method-numbers.js'
-import { opaque } from './reception.js'
 import type { AnyMethod } from './service.js'
 
 /** Messages from a server, in order. Leaving the loop over them cancels the stream. */

@@ -6,7 +6,7 @@ import { copyOf } from '../codec/copy.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Limits } from '../connection/limits.js'
 import { Ring } from '../memory/ring.js'
-import { asError } from './caller.js'
+import { asError } from './codec-error.js'
 
 /** A message that nobody has taken yet: its value, or its bytes, which are ours. */
 interface Waiting<T> {

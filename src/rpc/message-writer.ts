@@ -3,7 +3,7 @@ import { failure, processed } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { flagsOf } from '../connection/message-flags.js'
 import type { Stream } from '../connection/stream.js'
-import { asError } from './caller.js'
+import { asError } from './codec-error.js'
 
 /** What a stream is made of: an array, a generator, another stream. */
 export type MessageSource<T> = Iterable<T> | AsyncIterable<T>

@@ -90,12 +90,6 @@ export function handlerError(error: unknown): TransportError {
   return failure('handler-failed', 'the handler failed')
 }
 
-/** What a peer may know of a codec that failed: not the text of the user's own getters and types. */
-export function opaque(error: unknown): TransportError {
-  if (error instanceof TransportError && error.reason !== 'encode-failed') return error
-  return failure('encode-failed', 'the codec failed')
-}
-
 /** A promise of the value, or null for a value that is there. A thenable is adopted, so that it settles once. */
 export function promiseOf(value: unknown): Promise<unknown> | null {
   if (typeof value !== 'object' || value === null) return null
