@@ -2,6 +2,7 @@
 // files of its own.
 import { failure, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
+import { TokenBucket } from '../base/token-bucket.js'
 import { CompressionPolicy } from '../compression/policy.js'
 import type { ByteChannel, ChannelReceiver } from '../socket/channel.js'
 import { FLAG, KIND } from '../wire/frame.js'
@@ -43,6 +44,8 @@ export interface ConnectionOwner {
  */
 export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner, ControlReaderOwner {
   readonly writes: WriteLoop
+  /** How many cancels the peer certainly takes, of calls and of streams, if its limits are ours. */
+  readonly cancels: TokenBucket
   /** What we let the peer send; null where it knows of no credit, and before HELLO. */
   flow: Flow | null = null
   readonly #dialled: boolean
@@ -72,7 +75,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     handshakeMs: number,
     dialled: boolean,
   ) {
-    const { compression, wheel, counters } = environment
+    const { compression, wheel, counters, limits, clock } = environment
     this.#channel = channel
     this.#dialled = dialled
     this.#environment = environment
@@ -81,6 +84,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     const policy = compression.algorithm === 'none' ? null : new CompressionPolicy(compression, counters)
     this.writes = new WriteLoop(channel, this, environment, policy)
     this.#reads = new ReadLoop(channel, this, environment)
+    this.cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock.now())
     this.#conduct = new Conduct(environment)
     this.#control = new ControlReader(this.writes, this.#conduct, this)
     // One timer serves two ends of life: the handshake, and the linger after close.
@@ -94,7 +98,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   get streams(): Streams | null {
     const peer = this.#agreement?.flow
     if (this.#streams !== null || this.flow === null || peer === null || peer === undefined) return this.#streams
-    this.#streams = new Streams(this.#environment, this.writes, this.flow, peer, this.#dialled)
+    this.#streams = new Streams(this.#environment, this, this.flow, peer, this.#dialled)
     return this.#streams
   }
 

@@ -1,6 +1,7 @@
 // Hot path: `write`, `send`, `onData` and `consume` run for every message of a stream.
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
 import { failure, processed, type TransportError } from '../base/errors.js'
+import type { TokenBucket } from '../base/token-bucket.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
@@ -41,6 +42,8 @@ export interface Encoder {
 export interface StreamPlace {
   readonly environment: Environment
   readonly writes: WriteLoop
+  /** How many of our resets the peer certainly takes. */
+  readonly cancels: TokenBucket
   readonly flow: Flow
   /** What the peer lets us send at first. */
   readonly peerWindowBytes: number
@@ -163,7 +166,7 @@ export class Stream implements Sender, Ticket {
     this.#drop()
     // It never leaves, and so takes no place with the peer.
     if (this.unsent) this.#gone()
-    else this.#place.writes.control(KIND.STREAM_RESET, 0, error.statusNumber, this.id, encodeFault(faultOf(error)))
+    else this.#sendReset(error)
     return true
   }
 
@@ -298,6 +301,14 @@ export class Stream implements Sender, Ticket {
   /** What waited is not sent. */
   #drop(): void {
     while (this.#held.length > 0) this.#take()
+  }
+
+  /** The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection. */
+  #sendReset(error: TransportError): void {
+    const { writes, cancels, environment } = this.#place
+    const taken = cancels.take(1, environment.clock.now())
+    if (!taken && error.reason === 'deadline') return
+    writes.control(KIND.STREAM_RESET, 0, error.statusNumber, this.id, encodeFault(faultOf(error)))
   }
 
   /** An END, behind what waits. */

@@ -1,6 +1,7 @@
 // Hot path: `onData` runs for every message of every stream.
 import { failure, processed, type StatusCode, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
+import type { TokenBucket } from '../base/token-bucket.js'
 import type { FlowFields } from '../wire/hello.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
@@ -27,6 +28,7 @@ export interface Opening {
 export class Streams implements StreamPlace {
   readonly environment: Environment
   readonly writes: WriteLoop
+  readonly cancels: TokenBucket
   readonly flow: Flow
   readonly peerWindowBytes: number
   readonly #byId = new Map<number, Stream>()
@@ -41,10 +43,17 @@ export class Streams implements StreamPlace {
   /** Messages of one stream mostly come one behind the other. */
   #latest: Stream | null = null
 
-  constructor(environment: Environment, writes: WriteLoop, flow: Flow, peer: FlowFields, dialled: boolean) {
+  constructor(
+    environment: Environment,
+    { writes, cancels }: Pick<StreamPlace, 'writes' | 'cancels'>,
+    flow: Flow,
+    peer: FlowFields,
+    dialled: boolean,
+  ) {
     const { limits, wheel } = environment
     this.environment = environment
     this.writes = writes
+    this.cancels = cancels
     this.flow = flow
     this.peerWindowBytes = peer.streamWindowBytes
     this.#parity = dialled ? 1 : 0

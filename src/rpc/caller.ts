@@ -1,6 +1,5 @@
 // Hot path: `call`, `send` and `onAnswer` run for every message.
 import { failure, processed, type TransportError } from '../base/errors.js'
-import { TokenBucket } from '../base/token-bucket.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import { sendCancel } from '../connection/control-frames.js'
@@ -36,8 +35,6 @@ export class Caller implements CallPlace {
   #abandoned = 0
   /** Since the peer's GO_AWAY: the first id that it does not run. */
   #refusedFrom: number | null = null
-  /** How many cancels the peer certainly takes, if its limits are ours. */
-  readonly #cancels: TokenBucket
 
   constructor(connection: Connection, agreement: Agreement, environment: Environment, numbers: MethodNumbers) {
     const { limits } = environment
@@ -47,7 +44,6 @@ export class Caller implements CallPlace {
     this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
     this.#table = new ExchangeTable(this.#limit)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
-    this.#cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, environment.clock.now())
   }
 
   /** Calls whose handler has not settled, those that were given up included. */
@@ -144,7 +140,7 @@ export class Caller implements CallPlace {
     }
     this.#abandoned += 1
     pending.fail(error)
-    const taken = this.#cancels.take(1, this.#environment.clock.now())
+    const taken = this.#connection.cancels.take(1, this.#environment.clock.now())
     // The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection.
     if (taken || error.code !== 'DEADLINE_EXCEEDED') sendCancel(this.#connection.writes, pending.id, error.code)
   }

@@ -120,6 +120,32 @@ describe('a stream without a connection yet', () => {
   })
 })
 
+describe('deadlines of more streams than the peer takes cancels', () => {
+  it('do not cost the connection: the server keeps them by itself', async () => {
+    let running = 0
+    const both = await ends({
+      async serverStream(_, { signal }) {
+        running += 1
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        running -= 1
+      },
+    })
+    const { streams } = both.near
+    for (let round = 0; round < 6; round += 1) {
+      const options = { timeoutMs: 50 }
+      const reading = Array.from({ length: 200 }, () =>
+        outcomeOf(streams.serverStream(Shapes.serverStream, 1, options).next()),
+      )
+      await until(() => running === 200)
+      await both.clock.advanceAsync(100)
+      for (const error of await Promise.all(reading)) expect(error).toMatchObject({ reason: 'deadline' })
+      await until(() => both.near.quiet && both.far.quiet)
+      expect([round, running, both.near.connection.state]).toEqual([round, 0, 'ready'])
+    }
+    await both.end()
+  })
+})
+
 describe('a handler', () => {
   it('that does not wait for room and is done leaves nothing behind when its reader has enough', async () => {
     const both = await ends(
