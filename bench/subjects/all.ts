@@ -7,6 +7,7 @@ import type { Subject } from './subject.js'
  */
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   alys: async () => (await import('./alys.js')).alys,
+  'alys-one-lane': async () => (await import('./alys.js')).alysOneLane,
   'alys-four-lanes': async () => (await import('./alys.js')).alysFourLanes,
   'alys-high': async () => (await import('./alys.js')).alysHigh,
   'alys-high-under-bulk': async () => (await import('./alys.js')).alysHighUnderBulk,

@@ -84,7 +84,8 @@ export const alys: Subject = {
 
 const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low', 'bulk']
 
-/** The same, with the calls spread over all lanes. */
+/** The same with a priority on each call: all in one lane, or spread over all of them. */
+export const alysOneLane: Subject = { ...alys, name: 'alys-one-lane', connect: connectPrioritised(['normal'], false) }
 export const alysFourLanes: Subject = {
   ...alys,
   name: 'alys-four-lanes',

@@ -12,7 +12,13 @@ export const lanes: Suite = {
   async run(effort, onResult) {
     const workload = { kind: 'echo', codec: 'msgpack', payloadBytes: 32 } as const
     const cost = await measureCell(
-      { suite: 'lanes', name: '32 B unary', workload, concurrency: 1_024, subjects: ['alys', 'alys-four-lanes'] },
+      {
+        suite: 'lanes',
+        name: '32 B unary',
+        workload,
+        concurrency: 1_024,
+        subjects: ['alys-one-lane', 'alys-four-lanes'],
+      },
       effort,
     )
     onResult(cost)
@@ -25,7 +31,7 @@ export const lanes: Suite = {
     const idle = rows.figure('alys-high', { concurrency: 1 }, p99Us)
     const loaded = rows.figure('alys-high-under-bulk', { concurrency: 1 }, p99Us)
     return [
-      atLeast('four lanes over one', rows.speedRatio('alys-four-lanes', 'alys', { concurrency: 1_024 }), 0.95),
+      atLeast('four lanes over one', rows.speedRatio('alys-four-lanes', 'alys-one-lane', { concurrency: 1_024 }), 0.95),
       reported('p99 of the high lane alone, µs', idle),
       reported('p99 of the high lane under bulk, µs', loaded),
       atMost('p99 of the high lane under bulk over alone', loaded / idle, 2),

@@ -122,8 +122,11 @@ export class ReceiveCredit {
     return this.#consumed * 2 >= this.#window
   }
 
-  /** What to grant now; may be nothing. `roundTripMs` is 0 while nobody has measured it. */
-  grant(now: number, roundTripMs: number): number {
+  /**
+   * What to grant now; may be nothing. `roundTripMs` is 0 while nobody has measured it. The window grows to `most` at
+   * most.
+   */
+  grant(now: number, roundTripMs: number, most = MAX_CREDIT): number {
     const consumed = this.#consumed
     this.#consumed = 0
     this.#sinceMark += consumed
@@ -131,7 +134,7 @@ export class ReceiveCredit {
     let bytes = consumed
     // What comes in one turn comes at once: less than a round trip says nothing of the speed.
     if (elapsedMs > 0 && elapsedMs >= roundTripMs) {
-      bytes += this.#adapt(consumed, (this.#sinceMark * roundTripMs) / elapsedMs)
+      bytes += this.#adapt(consumed, (this.#sinceMark * roundTripMs) / elapsedMs, most)
       this.#markAt = now
       this.#sinceMark = 0
     }
@@ -148,7 +151,7 @@ export class ReceiveCredit {
   }
 
   /** Changes the window, and returns by how much. `linkBytes`: what was consumed in a round trip. */
-  #adapt(consumed: number, linkBytes: number): number {
+  #adapt(consumed: number, linkBytes: number, most: number): number {
     const caughtUp = this.#caughtUp
     this.#caughtUp = false
     if (!caughtUp) {
@@ -156,12 +159,13 @@ export class ReceiveCredit {
       return this.#behind < BEHIND_GRANTS ? 0 : -this.#shrink(consumed)
     }
     this.#behind = 0
-    if (linkBytes * ENOUGH_LINKS >= this.#window) return this.#grow()
+    if (linkBytes * ENOUGH_LINKS >= this.#window) return this.#grow(most)
     return linkBytes * TOO_MANY_LINKS >= this.#window ? 0 : -this.#shrink(consumed)
   }
 
-  #grow(): number {
-    const growth = this.#budget.take(Math.min(this.#window, this.#most - this.#window))
+  #grow(most: number): number {
+    const room = Math.max(0, Math.min(most, this.#most) - this.#window)
+    const growth = this.#budget.take(Math.min(this.#window, room))
     this.#window += growth
     return growth
   }

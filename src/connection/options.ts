@@ -26,7 +26,7 @@ const flowRules = group({
   /** With which each stream begins. */
   streamWindowBytes: integer(64 * 1024, 1_024, 1024 * 1024 * 1024),
   /** With which the one-way messages of each lane begin. */
-  laneWindowBytes: integer(256 * 1024, 1_024, 1024 * 1024 * 1024),
+  laneWindowBytes: integer(128 * 1024, 1_024, 1024 * 1024 * 1024),
   /** To which the window of a reader that keeps up grows. */
   maxWindowBytes: integer(8 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
   /** By which all windows of a connection together may grow. */
