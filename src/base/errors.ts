@@ -196,7 +196,7 @@ export const REASONS = {
   'answers-unread': [
     'RESOURCE_EXHAUSTED',
     'peer',
-    'The peer left more than `limits.unreadHardBytes` of what we sent unread.',
+    'The peer left more than `limits.unreadHardBytes` of what we sent unread; or more than `limits.unreadSoftBytes`, and asks for more while we wait for answers of its own.',
   ],
   'write-stalled': ['DEADLINE_EXCEEDED', 'peer', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
   'handler-failed': ['UNKNOWN', 'peer', 'The handler threw an error without a code. Its text stays with the server.'],

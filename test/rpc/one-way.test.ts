@@ -267,3 +267,35 @@ describe('a sender', () => {
     expect(accepted).toBeLessThan(60)
   })
 })
+
+describe('a handler that takes its time', () => {
+  it('holds up its sender through every queue between, and loses nothing', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const release: (() => void)[] = []
+    let letGo = false
+    server.receive('slow', () => (letGo ? undefined : new Promise<void>((resolve) => release.push(resolve))), {
+      concurrency: 2,
+    })
+    const mailbox = { maxMessages: 100, maxBytes: 256 * 1_024 }
+    const client = stage.client(address, { compression: { algorithm: 'none' }, mailbox })
+    const body = Buffer.alloc(1_024)
+    let accepted = 0
+    const sends = Array.from({ length: 2_000 }, () => {
+      return client.send('slow', body).then(() => {
+        accepted += 1
+      })
+    })
+    await until(() => release.length === 2)
+    for (let turns = 0; turns < 50; turns += 1) await turn()
+    // What the reader's window lets through, and what the sender's mailbox holds: no more was taken.
+    const window = (128 * 1_024) / (1_024 + 12)
+    expect(accepted).toBeLessThan(window + 100 + 40)
+    expect(client.trySend('slow', body)).toBe(false)
+    expect(server.metrics().readPauses).toBe(0)
+    letGo = true
+    for (const go of release) go()
+    await Promise.all(sends)
+    await until(() => server.metrics().handlersFinished === 2_000)
+    expect(server.metrics().oneWayDropped).toBe(0)
+  })
+})
