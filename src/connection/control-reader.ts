@@ -2,7 +2,7 @@ import { failure, type TransportError } from '../base/errors.js'
 import { STATUS, statusFromNumber } from '../base/status.js'
 import { LANE_COUNT } from '../mailbox/lane.js'
 import { decodeFault } from '../wire/fault.js'
-import { KIND, OPTIONAL_KINDS_FROM, readU32 } from '../wire/frame.js'
+import { KIND, OPTIONAL_KINDS_FROM, readU16, readU32 } from '../wire/frame.js'
 import type { Conduct } from './conduct.js'
 import type { ConnectionState } from './connection-state.js'
 import type { Flow } from './flow.js'
@@ -113,6 +113,10 @@ export class ControlReader {
       const fault = decodeFault(bytes, start, end)
       if (fault === null) return this.#broken(failure('frame-malformed', 'a STREAM_END that cannot be read'))
       error = remoteError(statusFromNumber(status), fault)
+    }
+    // A metadata block says its own length, and there is nothing behind it.
+    if (error === null && end > start && (end - start < 2 || start + 2 + readU16(bytes, start) !== end)) {
+      return this.#broken(failure('frame-malformed', 'a STREAM_END whose metadata ends elsewhere'))
     }
     // Owned: whoever hears of it may keep it.
     const metadata = error === null && end > start ? Buffer.from(bytes.subarray(start, end)) : NOTHING

@@ -147,6 +147,10 @@ export class Streams implements StreamPlace {
   }
 
   onEnd(id: number, error: TransportError | null, metadata: Buffer): TransportError | null {
+    // An opener ends its half and says nothing more.
+    if ((id & 1) !== this.#parity && (error !== null || metadata.length > 0)) {
+      return failure('frame-malformed', `the opener of stream ${id} ends it with more than an end`)
+    }
     const stream = this.find(id)
     if (stream instanceof Stream) return stream.onEnd(error, metadata)
     return stream === 'over' ? null : neverOpened(id)

@@ -1,4 +1,5 @@
 // Hot path: `onOneWay` runs for every one-way message received.
+import type { TransportError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
@@ -29,7 +30,8 @@ export class OneWayDispatcher {
   /** What is over `limits.maxOpenCalls`. */
   readonly #backlog = new Ring<() => void>()
   #gatherings: Gathering[] = []
-  #running = 0
+  /** Calls whose handlers have not settled. */
+  readonly #running = new Set<ServerCall>()
   /** Jobs in the queues of handlers. */
   #queued = 0
 
@@ -43,12 +45,12 @@ export class OneWayDispatcher {
 
   /** Handlers that have not settled. */
   get running(): number {
-    return this.#running
+    return this.#running.size
   }
 
   /** Messages that are not handled yet. */
   get open(): number {
-    return this.#running + this.#queued + this.#backlog.length + this.#gatherings.length
+    return this.#running.size + this.#queued + this.#backlog.length + this.#gatherings.length
   }
 
   onOneWay(message: InboundMessage): void {
@@ -84,9 +86,15 @@ export class OneWayDispatcher {
     }
   }
 
+  /** The connection is lost. What it has brought is handled all the same; handlers are told that nobody is there. */
+  onClosed(error: TransportError): void {
+    this.onTurnEnd()
+    for (const call of this.#running) call.abort(error)
+  }
+
   /** Peers that know of no credit are not read instead, and never bring more than the limit. */
   get #full(): boolean {
-    return this.#running >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
+    return this.#running.size >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
   }
 
   #serverCall(message: InboundMessage): ServerCall {
@@ -138,7 +146,7 @@ export class OneWayDispatcher {
       counters.failed('handler-failed')
       promise = null
     }
-    if (promise !== null) this.#await(promise, registration, lane, cost)
+    if (promise !== null) this.#await(promise, registration, call, lane, cost)
     else {
       counters.handlersFinished += 1
       this.#connection.flow?.consume(lane, cost)
@@ -146,16 +154,16 @@ export class OneWayDispatcher {
     }
   }
 
-  #await(result: Promise<unknown>, { queue }: Registration, lane: number, cost: number): void {
+  #await(result: Promise<unknown>, { queue }: Registration, call: ServerCall, lane: number, cost: number): void {
     const { counters } = this.#environment
-    this.#running += 1
+    this.#running.add(call)
     if (this.#connection.flow === null && this.#full) this.#connection.pauseReading(PAUSE.HANDLERS)
     const settled = (): void => {
       counters.handlersFinished += 1
-      this.#running -= 1
+      this.#running.delete(call)
       this.#connection.flow?.consume(lane, cost)
       queue?.settled()
-      while (this.#running < this.#environment.limits.maxOpenCalls) {
+      while (this.#running.size < this.#environment.limits.maxOpenCalls) {
         const next = this.#backlog.shift()
         if (next === undefined) break
         next()

@@ -211,6 +211,7 @@ export class Session implements Receiver {
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
+    this.#oneWays.onClosed(error)
     this.#streams.onClosed()
   }
 

@@ -135,6 +135,11 @@ describe.each(roles)('a peer of the side that %s', (_, dialled) => {
     ['ends with a fault that cannot be read', ({ o }) => [endFrame(o[0], 2, BAD_FAULT)], 'frame-malformed'],
     ['ends with a status and no fault', ({ o }) => [endFrame(o[0], 2, Buffer.alloc(0))], 'frame-malformed'],
     ['gives up with a fault that cannot be read', ({ t }) => [resetFrame(t[0], 1, BAD_FAULT)], 'frame-malformed'],
+    ['ends with metadata cut short', ({ o }) => [endFrame(o[0], 0, Buffer.of(3, 0, 1))], 'frame-malformed'],
+    ['ends with bytes behind its metadata', ({ o }) => [endFrame(o[0], 0, Buffer.of(0, 0, 1))], 'frame-malformed'],
+    ['ends with half a metadata length', ({ o }) => [endFrame(o[0], 0, Buffer.of(0))], 'frame-malformed'],
+    ['ends its own half with metadata', ({ t }) => [endFrame(t[0], 0, Buffer.of(0, 0))], 'frame-malformed'],
+    ['ends its own half with a status', ({ t }) => [endFrame(t[0], 2)], 'frame-malformed'],
     ['ends in parts', ({ o }) => [frame(KIND.STREAM_END, { flags: FLAG.MORE, id: o[0] })], 'frame-malformed'],
     [
       'compresses an end',

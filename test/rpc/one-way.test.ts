@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { type Codec, defineService, oneWay, raw, unary } from '../../src/index.js'
+import { type Codec, defineService, onBatch, oneWay, raw, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import { frame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
@@ -297,5 +297,32 @@ describe('a handler that takes its time', () => {
     await Promise.all(sends)
     await until(() => server.metrics().handlersFinished === 2_000)
     expect(server.metrics().oneWayDropped).toBe(0)
+  })
+
+  it('is told when the connection is lost, and what came at last is handled all the same', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const reasons: unknown[] = []
+    const batches: unknown[] = []
+    server.receive('slow', (_, { signal }) => {
+      return new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          reasons.push(signal.reason)
+          resolve()
+        })
+      })
+    })
+    server.receive(
+      'many',
+      onBatch((notes) => void batches.push(...notes)),
+    )
+    const peer = await stage.dial(address)
+    peer.hello()
+    peer.write(methodFrame(1, 'slow'), methodFrame(2, 'many'))
+    const oneWay = (aux: number): Buffer => frame(KIND.ONE_WAY, { flags: MSGPACK, aux, body: packed(aux) })
+    // The last frame ends the connection in the same turn.
+    peer.write(oneWay(1), oneWay(2), oneWay(2), frame(0x7f))
+    await until(() => reasons.length === 1)
+    expect(reasons[0]).toMatchObject({ reason: 'frame-unknown' })
+    expect(batches).toEqual([2, 2])
   })
 })
