@@ -128,7 +128,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
         maxMessageBytes: agreement.maxMessageBytes,
         maxOpenCalls: agreement.maxOpenCalls,
       },
-      queuedBytes: this.writes.queuedBytes,
+      queuedBytes: this.writes.queuedBytes + (this.#streams?.heldBytes ?? 0),
     }
   }
 

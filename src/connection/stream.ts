@@ -47,6 +47,8 @@ export interface StreamPlace {
   readonly flow: Flow
   /** What the peer lets us send at first. */
   readonly peerWindowBytes: number
+  /** Of all streams together: what waits to be sent. */
+  heldBytes: number
   /** The stream's OPEN leaves now, under the id that is returned. */
   onLeave(stream: Stream): number
   /** Nothing of the stream is left to send. */
@@ -277,13 +279,15 @@ export class Stream implements Sender, Ticket {
   }
 
   #full(): boolean {
-    const { maxMessages, maxBytes } = this.#place.environment.mailbox
-    return this.#held.length >= maxMessages || this.#heldBytes >= maxBytes
+    const { mailbox, limits } = this.#place.environment
+    if (this.#place.heldBytes >= limits.maxQueuedBytes) return true
+    return this.#held.length >= mailbox.maxMessages || this.#heldBytes >= mailbox.maxBytes
   }
 
   #hold(item: HeldItem): void {
     this.#held.push(item)
     this.#heldBytes += item.body.bytes
+    this.#place.heldBytes += item.body.bytes
     this.#wake()
   }
 
@@ -295,7 +299,9 @@ export class Stream implements Sender, Ticket {
   }
 
   #take(): void {
-    this.#heldBytes -= this.#held.shift()?.body.bytes ?? 0
+    const bytes = this.#held.shift()?.body.bytes ?? 0
+    this.#heldBytes -= bytes
+    this.#place.heldBytes -= bytes
   }
 
   /** What waited is not sent. */

@@ -31,6 +31,7 @@ export class Streams implements StreamPlace {
   readonly cancels: TokenBucket
   readonly flow: Flow
   readonly peerWindowBytes: number
+  heldBytes = 0
   readonly #byId = new Map<number, Stream>()
   /** 1 where we dialled and our ids are odd, else 0. */
   readonly #parity: number

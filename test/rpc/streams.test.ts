@@ -267,3 +267,33 @@ describe('a unary call', () => {
     expect([client.metrics().streamsOpened, server.metrics().streamsServed]).toEqual([0, 0])
   })
 })
+
+describe('what is written and not awaited', () => {
+  it('is refused beyond the queue of its stream, and beyond limits.maxQueuedBytes of all streams', async ({
+    stage,
+  }) => {
+    const Wide = defineService('wide', { sync: duplex<Uint8Array, number>() })
+    const { server, address } = await stage.listening()
+    server.implement(Wide, { sync: () => new Promise<undefined>(() => {}) })
+    const limits = { maxQueuedBytes: 300_000 }
+    const client = stage.client(address, { limits, mailbox: { maxBytes: 200_000 }, compression: { algorithm: 'none' } })
+    const wide = client.use(Wide)
+    const body = Buffer.alloc(10_000)
+    const fill = async (): Promise<number> => {
+      const stream = wide.sync()
+      await stream.write(Buffer.alloc(1))
+      for (let count = 0; ; count += 1) {
+        const refused = await Promise.race([stream.write(body).catch((error: unknown) => error), turn()])
+        if (refused === undefined) continue
+        expect(refused).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'queue-full' })
+        return count
+      }
+    }
+    // The window of 64 KiB and one message over it, then the queue.
+    expect(await fill()).toBe(7 + 20)
+    expect(await fill()).toBe(7 + 10)
+    expect(client.info().connections[0]?.queuedBytes).toBeLessThan(320_000)
+    await client.close({ graceMs: 0 })
+    await server.close({ graceMs: 0 })
+  })
+})
