@@ -2,7 +2,7 @@ import type { TransportError } from '../base/errors.js'
 import { formatAddress, parseAddress } from '../socket/address.js'
 import type { ByteChannel } from '../socket/channel.js'
 import { maxDescriptors } from '../socket/descriptors.js'
-import { type Listener, listen } from '../socket/listen.js'
+import type { Listener } from '../socket/listen.js'
 import type { SocketOptions } from '../socket/options.js'
 import { Admission } from './admission.js'
 import { Connection, type ConnectionOwner } from './connection.js'
@@ -35,8 +35,8 @@ export class Acceptor {
 
   /** Listens, and returns the address with the port that the system chose. */
   async listen(address: string): Promise<string> {
-    const { counters } = this.#environment
-    const listener = await listen(parseAddress(address), this.#options, {
+    const { counters, network } = this.#environment
+    const listener = await network.listen(parseAddress(address), this.#options, {
       onChannel: (channel) => this.#accept(channel),
       onAcceptFailed: () => {
         counters.acceptsFailed += 1

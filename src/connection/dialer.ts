@@ -1,7 +1,6 @@
 import { failure } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { type Address, formatAddress, parseAddress } from '../socket/address.js'
-import { dial } from '../socket/dial.js'
 import type { SocketOptions } from '../socket/options.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import type { Environment } from './environment.js'
@@ -48,7 +47,7 @@ export class Dialer {
     services: readonly ServiceFingerprint[],
     signal: AbortSignal,
   ): Promise<Connection> {
-    const channel = await dial(this.#address, this.#options, signal)
+    const channel = await this.#environment.network.dial(this.#address, this.#options, signal)
     return new Promise((resolve, reject) => {
       let ready = false
       const giveUp = (): void => connection.destroy(signal.reason)

@@ -5,6 +5,7 @@ import { TimerWheel } from '../base/timer-wheel.js'
 import { Turns } from '../base/turns.js'
 import { BufferPool } from '../memory/buffer-pool.js'
 import { Ledger } from '../memory/ledger.js'
+import type { Network } from '../socket/network.js'
 import type { Limits } from './limits.js'
 import type { BatchOptions, CompressionOptions, FlowOptions, MailboxOptions } from './options.js'
 
@@ -20,6 +21,7 @@ const IDLE_CARRIES = 256
 export interface Environment {
   readonly clock: Clock
   readonly random: Random
+  readonly network: Network
   readonly wheel: TimerWheel
   readonly turns: Turns
   readonly counters: Counters
@@ -38,6 +40,7 @@ export interface Environment {
 export interface EnvironmentParts {
   readonly clock: Clock
   readonly random: Random
+  readonly network: Network
   readonly limits: Limits
   readonly batch: BatchOptions
   readonly mailbox: MailboxOptions

@@ -1,5 +1,6 @@
-import { group, integer, type OutputOf, oneOf } from '../base/options.js'
+import { group, instance, integer, type OutputOf, oneOf } from '../base/options.js'
 import { OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
+import { type Network, systemNetwork } from '../socket/network.js'
 import { socketRules } from '../socket/options.js'
 import { limitRules } from './limits.js'
 
@@ -54,4 +55,6 @@ export const connectionRules = {
   flow: flowRules,
   compression: compressionRules,
   limits: limitRules,
+  /** For tests and simulations: where connections come from. */
+  network: instance<Network>(systemNetwork),
 } as const
