@@ -199,6 +199,11 @@ export const REASONS = {
     'The peer left more than `limits.unreadHardBytes` of what we sent unread; or more than `limits.unreadSoftBytes`, and asks for more while we wait for answers of its own.',
   ],
   'write-stalled': ['DEADLINE_EXCEEDED', 'peer', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
+  'heartbeat-timeout': [
+    'UNAVAILABLE',
+    'network',
+    'The peer said nothing for `heartbeat.intervalMs`, and did not answer a PING in `heartbeat.timeoutMs`.',
+  ],
   'handler-failed': ['UNKNOWN', 'peer', 'The handler threw an error without a code. Its text stays with the server.'],
   'worker-crashed': [
     'INTERNAL',

@@ -75,6 +75,17 @@ export function oneOf<const T extends string>(fallback: T, choices: readonly T[]
   }
 }
 
+/** A list whose items all follow one rule. */
+export function listOf<Out, In>(rule: Rule<Out, In>, fallback: readonly Out[]): Rule<readonly Out[], readonly In[]> {
+  return {
+    parse(value, path) {
+      if (value === undefined) return fallback
+      if (!Array.isArray(value)) throw wrongType(path, 'a list', value)
+      return value.map((item: unknown, index) => rule.parse(item, `${path}[${index}]`))
+    },
+  }
+}
+
 /** Leaves the default to somebody else: the kernel, or another option. */
 export function optional<Out, In>(rule: Rule<Out, In>): Rule<Out | undefined, In> {
   return { parse: (value, path) => (value === undefined ? undefined : rule.parse(value, path)) }

@@ -1,5 +1,5 @@
 /** Where a connection stands. Only these, and only forwards. */
-export type ConnectionState = 'opening' | 'ready' | 'draining' | 'closed'
+export type ConnectionState = 'connecting' | 'ready' | 'draining' | 'closed'
 
 export type ConnectionEvent =
   /** Both HELLOs are exchanged. */
@@ -10,7 +10,7 @@ export type ConnectionEvent =
   | 'end'
 
 const TRANSITIONS: Readonly<Record<ConnectionState, Readonly<Partial<Record<ConnectionEvent, ConnectionState>>>>> = {
-  opening: { agreed: 'ready', leave: 'closed', end: 'closed' },
+  connecting: { agreed: 'ready', leave: 'closed', end: 'closed' },
   ready: { leave: 'draining', end: 'closed' },
   draining: { leave: 'draining', end: 'closed' },
   closed: { end: 'closed', leave: 'closed' },

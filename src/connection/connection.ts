@@ -14,10 +14,11 @@ import { type ConnectionEvent, type ConnectionState, transition } from './connec
 import { sendBroken, sendLeaving } from './control-frames.js'
 import { ControlReader, type ControlReaderOwner } from './control-reader.js'
 import type { Environment } from './environment.js'
+import { controlFlood, handshakeTimeout, heartbeatTimeout, writeStalled } from './failures.js'
 import { Flow } from './flow.js'
+import { Heartbeat, type HeartbeatOwner } from './heartbeat.js'
 import { type Agreement, Handshake, ourHello } from './hello.js'
 import type { Receiver } from './inbound.js'
-import { connectionClosed, connectionReady } from './probes.js'
 import { PAUSE, ReadLoop, type ReadLoopOwner } from './read-loop.js'
 import { Streams } from './streams.js'
 import { WriteLoop, type WriteLoopOwner } from './write-loop.js'
@@ -42,7 +43,7 @@ export interface ConnectionOwner {
  * One live conversation with one peer over a byte channel. It has no client and no server, only two ends. This class
  * wires the read loop, the write loop, the handshake and the state; each of them lives in a file of its own.
  */
-export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner, ControlReaderOwner {
+export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner, ControlReaderOwner, HeartbeatOwner {
   readonly writes: WriteLoop
   /** How many cancels the peer certainly takes, of calls and of streams, if its limits are ours. */
   readonly cancels: TokenBucket
@@ -58,8 +59,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   readonly #timer: WheelTimer
   readonly #conduct: Conduct
   readonly #control: ControlReader
+  readonly #heartbeat: Heartbeat
   #streams: Streams | null = null
-  #state: ConnectionState = 'opening'
+  #state: ConnectionState = 'connecting'
   #agreement: Agreement | null = null
   #receiver: Receiver | null = null
   #error: TransportError | null = null
@@ -86,11 +88,14 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#reads = new ReadLoop(channel, this, environment)
     this.cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock.now())
     this.#conduct = new Conduct(environment)
-    this.#control = new ControlReader(this.writes, this.#conduct, this)
+    this.#heartbeat = new Heartbeat(environment, this.writes, this)
+    this.#control = new ControlReader(this.writes, this.#conduct, this.#heartbeat, this)
     // One timer serves two ends of life: the handshake, and the linger after close.
     this.#timer = new WheelTimer(() => this.#onTimeout())
     if (handshakeMs > 0) wheel.arm(this.#timer, handshakeMs)
     channel.receive(this)
+    // The attempt of who dialled was told of before there was a channel.
+    if (!dialled) this.#tell(null)
     this.#greet(services)
   }
 
@@ -133,10 +138,10 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   /** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
-  leave(lastAcceptedId: number): void {
+  leave(lastAcceptedId: number, reason: TransportError): void {
     // Also where the peer has said so before: it may have begun something after that.
     if (this.#state !== 'ready' && this.#state !== 'draining') return
-    this.#advance('leave')
+    this.#advance('leave', reason)
     sendLeaving(this.writes, lastAcceptedId)
   }
 
@@ -217,6 +222,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   onBytes(bytes: Buffer, length: number): void {
     this.#environment.counters.bytesReceived += length
+    this.#heartbeat.hear()
     if (this.#state === 'closed') return
     let from = 0
     if (this.#handshake !== null && !this.#handshake.greeted) {
@@ -265,8 +271,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   /** The peer begins nothing new. */
-  onLeaving(): void {
-    this.#advance('leave')
+  onLeaving(reason: TransportError): void {
+    this.#advance('leave', reason)
   }
 
   onBroken(error: TransportError): void {
@@ -284,23 +290,20 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#receiver?.onDrained()
   }
 
+  get readingPaused(): boolean {
+    return this.#reads.paused
+  }
+
+  onSilent(): void {
+    this.destroy(heartbeatTimeout(this.#environment))
+  }
+
   onStalled(): void {
-    const { counters, limits } = this.#environment
-    counters.failed('write-stalled')
-    this.destroy(
-      failure('write-stalled', `the peer took nothing for ${limits.writeStallMs} ms`, { processed: 'maybe' }),
-    )
+    this.destroy(writeStalled(this.#environment))
   }
 
   onControlFlood(): void {
-    const { counters, limits } = this.#environment
-    counters.failed('too-many-control-frames')
-    this.destroy(
-      failure(
-        'too-many-control-frames',
-        `more than ${limits.maxQueuedControlFrames} control frames wait for the peer to read`,
-      ),
-    )
+    this.destroy(controlFlood(this.#environment))
   }
 
   #greet(services: readonly ServiceFingerprint[]): void {
@@ -332,7 +335,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.writes.maxMessageBytes = agreement.maxMessageBytes
     if (agreement.parts) this.writes.wholeFrameBytes = Math.min(WHOLE_FRAME_BYTES, agreement.maxFrameBytes)
     if (agreement.flow !== null) {
-      this.flow = new Flow(this.#environment, this.writes)
+      this.flow = new Flow(this.#environment, this.writes, this.#heartbeat)
       this.writes.startCredit(agreement.flow.laneWindowBytes)
     }
     if (agreement.compression) this.writes.startCompressing()
@@ -341,27 +344,20 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     this.#receiver = receiver
     this.#control.receiver = receiver
     this.#reads.start(receiver, { inflates: agreement.compression, flow: this.flow })
+    this.#heartbeat.start()
     this.flow?.start()
-    if (connectionReady.active) connectionReady.publish(this.info())
     return true
   }
 
   #onTimeout(): void {
     if (this.#state === 'closed') this.#channel.destroy()
-    else {
-      const error = failure(
-        'handshake-timeout',
-        `the peer sent no HELLO within ${this.#environment.limits.handshakeMs} ms`,
-      )
-      this.#environment.counters.failed('handshake-timeout')
-      this.destroy(error)
-    }
+    else this.destroy(handshakeTimeout(this.#environment))
   }
 
   /** Everything but the channel ends here, in this turn. Without `flush` nothing more is handed over. */
   #close(error: TransportError, flush = true): void {
     this.#error = error
-    this.#advance('end')
+    this.#advance('end', error)
     if (flush) this.writes.flush()
     const { handedBytes } = this.writes
     this.writes.close()
@@ -370,12 +366,22 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (this.#receiver === null) return
     this.#streams?.onClosed(error, handedBytes)
     this.#receiver.onClosed(error, handedBytes)
-    if (connectionClosed.active) connectionClosed.publish({ connection: this.info(), error })
   }
 
-  #advance(event: ConnectionEvent): void {
+  #advance(event: ConnectionEvent, reason: TransportError | null = null): void {
     const next = transition(this.#state, event)
     if (next === null) throw failure('misuse', `a connection that is ${this.#state} cannot ${event}`)
+    if (next === this.#state) return
     this.#state = next
+    // A peer that is about to leave owes no answers but those of its handlers.
+    if (next !== 'ready') this.#heartbeat.stop()
+    this.#tell(reason)
+  }
+
+  #tell(reason: TransportError | null): void {
+    const { changes } = this.#environment
+    if (!changes.active) return
+    const connection = this.info()
+    changes.publish({ state: this.#state, dialled: this.#dialled, address: connection.remote, connection, reason })
   }
 }

@@ -6,6 +6,7 @@ import { KIND, OPTIONAL_KINDS_FROM, readU16, readU32 } from '../wire/frame.js'
 import type { Conduct } from './conduct.js'
 import type { ConnectionState } from './connection-state.js'
 import type { Flow } from './flow.js'
+import type { Heartbeat } from './heartbeat.js'
 import type { Receiver } from './inbound.js'
 import { remoteError } from './remote-error.js'
 import { Stream } from './stream.js'
@@ -29,7 +30,7 @@ export interface ControlReaderOwner {
   /** The peer has ended the connection for cause. */
   onEnded(error: TransportError): void
   /** The peer begins nothing new. */
-  onLeaving(): void
+  onLeaving(reason: TransportError): void
 }
 
 /** Reads the frames that concern the connection itself. Those of the handshake are not among them. */
@@ -38,12 +39,14 @@ export class ControlReader {
   receiver: Receiver | null = null
   readonly #writes: WriteLoop
   readonly #conduct: Conduct
+  readonly #heartbeat: Heartbeat
   readonly #owner: ControlReaderOwner
   #pongPosition = 0
 
-  constructor(writes: WriteLoop, conduct: Conduct, owner: ControlReaderOwner) {
+  constructor(writes: WriteLoop, conduct: Conduct, heartbeat: Heartbeat, owner: ControlReaderOwner) {
     this.#writes = writes
     this.#conduct = conduct
+    this.#heartbeat = heartbeat
     this.#owner = owner
   }
 
@@ -63,7 +66,7 @@ export class ControlReader {
       case KIND.PING:
         return this.#onPing(id)
       case KIND.PONG:
-        return this.#owner.flow?.onPong(id) === true || this.refuse(kind)
+        return this.#heartbeat.onPong(id) || this.refuse(kind)
       case KIND.CREDIT:
         return this.#owner.flow === null ? this.refuse(kind) : this.#onCredit(aux, id, bytes, start, end)
       case KIND.STREAM_END:
@@ -84,7 +87,7 @@ export class ControlReader {
       this.#owner.onEnded(error)
       return false
     }
-    this.#owner.onLeaving()
+    this.#owner.onLeaving(error)
     this.receiver.onGoAway(lastAcceptedId, error)
     return this.#owner.state !== 'closed'
   }

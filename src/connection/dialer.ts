@@ -1,8 +1,9 @@
-import { failure } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { type Address, formatAddress, parseAddress } from '../socket/address.js'
 import type { SocketOptions } from '../socket/options.js'
 import { Connection, type ConnectionOwner } from './connection.js'
+import type { ConnectionState } from './connection-state.js'
 import type { Environment } from './environment.js'
 import type { ServiceFingerprint } from './hello.js'
 
@@ -29,6 +30,7 @@ export class Dialer {
     counters.dialsStarted += 1
     this.#attempts.add(attempt)
     wheel.arm(limit, this.#options.connectTimeoutMs)
+    this.#tell('connecting', null)
     try {
       return await this.#open(owner, services, attempt.signal)
     } finally {
@@ -47,7 +49,10 @@ export class Dialer {
     services: readonly ServiceFingerprint[],
     signal: AbortSignal,
   ): Promise<Connection> {
-    const channel = await this.#environment.network.dial(this.#address, this.#options, signal)
+    const channel = await this.#environment.network.dial(this.#address, this.#options, signal).catch((error) => {
+      this.#tell('closed', error)
+      throw error
+    })
     return new Promise((resolve, reject) => {
       let ready = false
       const giveUp = (): void => connection.destroy(signal.reason)
@@ -74,6 +79,13 @@ export class Dialer {
       )
       signal.addEventListener('abort', giveUp)
     })
+  }
+
+  /** Of the attempt. What becomes of the connection it tells itself. */
+  #tell(state: ConnectionState, reason: TransportError | null): void {
+    const { changes } = this.#environment
+    if (!changes.active) return
+    changes.publish({ state, dialled: true, address: formatAddress(this.#address), connection: null, reason })
   }
 
   #timeout(): Error {

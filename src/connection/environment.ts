@@ -1,13 +1,22 @@
 import type { Clock } from '../base/clock.js'
 import { Counters } from '../base/counters.js'
+import { Probe } from '../base/probe.js'
 import type { Random } from '../base/random.js'
 import { TimerWheel } from '../base/timer-wheel.js'
 import { Turns } from '../base/turns.js'
 import { BufferPool } from '../memory/buffer-pool.js'
 import { Ledger } from '../memory/ledger.js'
 import type { Network } from '../socket/network.js'
+import type { ConnectionChange } from './connection-change.js'
 import type { Limits } from './limits.js'
-import type { BatchOptions, CompressionOptions, FlowOptions, MailboxOptions } from './options.js'
+import type {
+  BatchOptions,
+  CompressionOptions,
+  FlowOptions,
+  HeartbeatOptions,
+  LifeOptions,
+  MailboxOptions,
+} from './options.js'
 
 /** Room for the frames of one turn; a write is at most this. */
 const CHUNK_BYTES = 64 * 1024
@@ -25,6 +34,7 @@ export interface Environment {
   readonly wheel: TimerWheel
   readonly turns: Turns
   readonly counters: Counters
+  readonly changes: Probe<ConnectionChange>
   readonly ledger: Ledger
   readonly chunks: BufferPool
   readonly carries: BufferPool
@@ -33,6 +43,8 @@ export interface Environment {
   readonly mailbox: MailboxOptions
   readonly flow: FlowOptions
   readonly compression: CompressionOptions
+  readonly heartbeat: HeartbeatOptions
+  readonly connection: LifeOptions
   /** Our name in every HELLO. */
   readonly peerId: string
 }
@@ -46,6 +58,8 @@ export interface EnvironmentParts {
   readonly mailbox: MailboxOptions
   readonly flow: FlowOptions
   readonly compression: CompressionOptions
+  readonly heartbeat: HeartbeatOptions
+  readonly connection: LifeOptions
   readonly peerId: string
 }
 
@@ -56,6 +70,7 @@ export function createEnvironment(parts: EnvironmentParts): Environment {
     wheel: new TimerWheel(parts.clock),
     turns: new Turns(parts.clock),
     counters: new Counters(),
+    changes: new Probe('a connection'),
     ledger,
     chunks: new BufferPool(ledger, CHUNK_BYTES, IDLE_CHUNKS),
     carries: new BufferPool(ledger, CARRY_BYTES, IDLE_CARRIES),

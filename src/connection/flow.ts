@@ -1,9 +1,8 @@
 // Hot path: `receive` and `consume` run for every one-way message.
 import { LANE, LANE_COUNT } from '../mailbox/lane.js'
-import { KIND } from '../wire/frame.js'
 import { ReceiveCredit, WindowBudget } from './credit.js'
 import type { Environment } from './environment.js'
-import { RoundTrip } from './round-trip.js'
+import type { Heartbeat } from './heartbeat.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** Reading the clock in each turn would cost more than the turn of one message. */
@@ -26,13 +25,14 @@ export class Flow {
   readonly budget: WindowBudget
   readonly #environment: Environment
   readonly #writes: WriteLoop
-  readonly #roundTrip = new RoundTrip()
+  readonly #heartbeat: Heartbeat
   #turns = 0
   readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
 
-  constructor(environment: Environment, writes: WriteLoop) {
+  constructor(environment: Environment, writes: WriteLoop, heartbeat: Heartbeat) {
     this.#environment = environment
     this.#writes = writes
+    this.#heartbeat = heartbeat
     this.budget = new WindowBudget(environment.flow.windowBudgetBytes)
   }
 
@@ -50,7 +50,7 @@ export class Flow {
   /** Lets the peer send more of a lane, or of a stream whose frames have this priority. */
   grant(credit: ReceiveCredit, priority: number, id: number): void {
     const now = this.#environment.clock.now()
-    const { ms } = this.#roundTrip
+    const ms = this.#heartbeat.roundTripMs
     const bytes =
       priority > LANE.normal
         ? credit.grant(now, ms, Math.ceil(ms * YIELDING_BYTES_PER_MS))
@@ -60,23 +60,13 @@ export class Flow {
 
   /** The connection is ready, and nobody busy yet. */
   start(): void {
-    this.#measure()
+    this.#heartbeat.measure()
   }
 
   /** A turn of reading has ended. The round trip is measured now and then, while there is traffic. */
   onTurnEnd(): void {
     this.#turns += 1
-    if (this.#turns % LOOK_EVERY_TURNS === 0) this.#measure()
-  }
-
-  #measure(): void {
-    const ping = this.#roundTrip.begin(this.#environment.clock.now())
-    if (ping !== 0) this.#writes.control(KIND.PING, 0, 0, ping)
-  }
-
-  /** Returns false for a PONG that nobody has asked for. */
-  onPong(id: number): boolean {
-    return this.#roundTrip.end(id, this.#environment.clock.now())
+    if (this.#turns % LOOK_EVERY_TURNS === 0) this.#heartbeat.measure()
   }
 
   #lane(lane: number): ReceiveCredit {

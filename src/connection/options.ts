@@ -34,6 +34,24 @@ const flowRules = group({
   windowBudgetBytes: integer(16 * 1024 * 1024, 0, 1024 * 1024 * 1024),
 })
 
+/** How long a connection lives. */
+const lifeRules = group({
+  /**
+   * A connection of this age is drained and, where it was dialled, replaced: so that load finds new servers behind one
+   * address. With a tenth of jitter either way. 0: connections do not age.
+   */
+  maxAgeMs: integer(0, 0, 2 ** 31 - 1),
+  /** What is open on a connection that has aged may go on for so long. */
+  ageGraceMs: integer(600_000, 0, 2 ** 31 - 1),
+})
+
+/** How a peer that is gone without a word is found: an interval of silence, then a PING, then a timeout. */
+const heartbeatRules = group({
+  /** 0 turns it off. Under 2,000 the peer may take the PINGs for a flood; see its `limits.pingsPerSecond`. */
+  intervalMs: integer(10_000, 0, 3_600_000),
+  timeoutMs: integer(5_000, 1, 600_000),
+})
+
 const compressionRules = group({
   algorithm: oneOf('lz4', ['lz4', 'none']),
   /** A frame body of this many bytes goes as it is; one more and it is compressed. */
@@ -45,6 +63,8 @@ const compressionRules = group({
 export type BatchOptions = OutputOf<typeof batchRules>
 export type MailboxOptions = OutputOf<typeof mailboxRules>
 export type FlowOptions = OutputOf<typeof flowRules>
+export type LifeOptions = OutputOf<typeof lifeRules>
+export type HeartbeatOptions = OutputOf<typeof heartbeatRules>
 export type CompressionOptions = OutputOf<typeof compressionRules>
 
 /** Everything that a user can say about connections, by the names of the groups. */
@@ -54,6 +74,8 @@ export const connectionRules = {
   mailbox: mailboxRules,
   flow: flowRules,
   compression: compressionRules,
+  heartbeat: heartbeatRules,
+  connection: lifeRules,
   limits: limitRules,
   /** For tests and simulations: where connections come from. */
   network: instance<Network>(systemNetwork),

@@ -19,10 +19,10 @@ export class RoundTrip {
     return this.#ms
   }
 
-  /** The id of a PING to send now, or 0 when it is too early for one. */
-  begin(now: number): number {
+  /** The id of a PING to send now, or 0 when one is open, or it is too early for another that is not urgent. */
+  begin(now: number, urgent = false): number {
     const interval = this.#lastId < FIRST ? FIRST_INTERVAL_MS : LEAST_INTERVAL_MS
-    if (this.#open || now - this.#sentAt < interval) return 0
+    if (this.#open || (!urgent && now - this.#sentAt < interval)) return 0
     this.#open = true
     this.#sentAt = now
     this.#lastId = (this.#lastId + 1) >>> 0 || 1

@@ -1,5 +1,7 @@
 import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
+import type { ConnectionChange } from '../connection/connection-change.js'
+import type { ConnectionState } from '../connection/connection-state.js'
 import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
@@ -98,6 +100,19 @@ export class Client {
 
   metrics(): Metrics {
     return snapshot(this.#environment.counters)
+  }
+
+  /**
+   * `connecting` until there is a connection, and again when there is none; a client without calls and with `pool.min`
+   * 0 stays there. `draining` after `close` was called.
+   */
+  get state(): ConnectionState {
+    return this.#outbound.state
+  }
+
+  /** Hears of every connection that changes its state, and why, until the function returned is called. */
+  watch(listener: (change: ConnectionChange) => void): () => void {
+    return this.#environment.changes.subscribe(listener)
   }
 
   /** Begins nothing new, lets open calls end within `graceMs` (10 s), then closes every connection. */

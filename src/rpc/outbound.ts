@@ -1,5 +1,6 @@
 // Hot path: `call` and `send` run for every message of a client.
 import { failure, type TransportError } from '../base/errors.js'
+import type { ConnectionState } from '../connection/connection-state.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
@@ -39,6 +40,8 @@ export class Outbound implements SessionOwner {
   readonly #sessions: SessionMaker
   readonly #waiting: WaitingCalls
   #closing: Promise<void> | null = null
+  /** Closing is over. */
+  #closed = false
 
   constructor(
     environment: Environment,
@@ -108,12 +111,19 @@ export class Outbound implements SessionOwner {
     }
   }
 
+  get state(): ConnectionState {
+    if (this.#closing !== null) return this.#closed ? 'closed' : 'draining'
+    return this.#pool.facts().ready > 0 ? 'ready' : 'connecting'
+  }
+
   get closed(): boolean {
     return this.#closing !== null
   }
 
   /** Begins nothing new; open calls may go on for `graceMs`. */
   close(graceMs: number): Promise<void> {
+    // A second call may be in more of a hurry.
+    if (this.#closing !== null) for (const session of this.#sessions.all()) void session.close(graceMs)
     this.#closing ??= this.#close(graceMs)
     return this.#closing
   }
@@ -135,6 +145,7 @@ export class Outbound implements SessionOwner {
     this.#waiting.failAll(failure('closed', 'the client was closed'))
     for (const dialer of this.#dialers) dialer.close()
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
+    this.#closed = true
   }
 
   /** The session for the next message, or null when it has to wait. */

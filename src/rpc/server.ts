@@ -1,6 +1,7 @@
 import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
 import { Acceptor } from '../connection/acceptor.js'
+import type { ConnectionChange } from '../connection/connection-change.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { BatchHandler } from './batch-handler.js'
 import type { HandlerOptions } from './handler-queue.js'
@@ -70,9 +71,16 @@ export class Server {
     return snapshot(this.#environment.counters)
   }
 
+  /** Hears of every connection that changes its state, and why, until the function returned is called. */
+  watch(listener: (change: ConnectionChange) => void): () => void {
+    return this.#environment.changes.subscribe(listener)
+  }
+
   /** Accepts nothing new, lets running handlers end within `graceMs` (10 s), then closes every connection. */
   close(options: CloseOptions = {}): Promise<void> {
     const { graceMs } = closeRules.parse(options, 'close')
+    // A second call may be in more of a hurry.
+    if (this.#closing !== null) for (const session of this.#sessions.all()) void session.close(graceMs)
     this.#closing ??= this.#close(graceMs)
     return this.#closing
   }

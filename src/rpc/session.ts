@@ -79,6 +79,7 @@ export class Session implements Receiver {
   readonly #grace: WheelTimer
   readonly #gone: Promise<void>
   #setGone: () => void = () => {}
+  readonly #age: WheelTimer
   #leaving = false
   #closing = false
   #graceEndsAt = Number.POSITIVE_INFINITY
@@ -104,6 +105,8 @@ export class Session implements Receiver {
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
     this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
     this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
+    this.#age = new WheelTimer(() => this.#onAged())
+    this.#armAge()
     this.#gone = new Promise((resolve) => {
       this.#setGone = resolve
     })
@@ -134,8 +137,11 @@ export class Session implements Receiver {
     void this.close(MAX_TIMEOUT_MS)
   }
 
-  /** Begins nothing new, lets what is open end within `graceMs`, then closes. Resolves when it is gone. */
-  close(graceMs: number): Promise<void> {
+  /**
+   * Begins nothing new, lets what is open end within `graceMs`, then closes. Resolves when it is gone. `why` is what
+   * watchers are told.
+   */
+  close(graceMs: number, why = closedError()): Promise<void> {
     if (this.connection.state === 'closed') return this.#gone
     const { clock, wheel } = this.#environment
     // It may be closing already, and in less of a hurry.
@@ -147,7 +153,7 @@ export class Session implements Receiver {
     if (!this.#closing) {
       this.#closing = true
       this.#streams.leave()
-      this.connection.leave(this.#dispatcher.leave())
+      this.connection.leave(this.#dispatcher.leave(), why)
     }
     this.#endWhenDone()
     return this.#gone
@@ -156,6 +162,7 @@ export class Session implements Receiver {
   /** Of `openSession`: the channel is gone. */
   onGone(): void {
     this.#environment.wheel.disarm(this.#grace)
+    this.#environment.wheel.disarm(this.#age)
     this.#setGone()
   }
 
@@ -215,6 +222,20 @@ export class Session implements Receiver {
     this.#streams.onClosed()
   }
 
+  #armAge(): void {
+    const { wheel, random, connection } = this.#environment
+    const { maxAgeMs } = connection
+    // Connections that began together, after a restart, must not end together.
+    if (maxAgeMs > 0) wheel.arm(this.#age, maxAgeMs * (1 - AGE_JITTER + 2 * AGE_JITTER * random.next()))
+  }
+
+  #onAged(): void {
+    if (!this.usable) return
+    const { maxAgeMs, ageGraceMs } = this.#environment.connection
+    void this.close(ageGraceMs, failure('closed', `the connection is older than ${maxAgeMs} ms`))
+    this.#owner.onLeaving(this)
+  }
+
   #endWhenDone(): void {
     const serving = this.#dispatcher.open + this.#oneWays.open + this.#streams.open
     if (!this.#closing || this.caller.waiting > 0 || serving > 0 || this.connection.openStreams > 0) return
@@ -223,6 +244,8 @@ export class Session implements Receiver {
     if (writes.blocked || writes.idle) this.connection.end(closedError())
   }
 }
+
+const AGE_JITTER = 0.1
 
 function closedError(): TransportError {
   return failure('closed', 'the connection was closed')

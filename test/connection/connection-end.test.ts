@@ -33,7 +33,7 @@ describe('a peer that is silent', () => {
     const talk = new Talk()
     talk.channel.say(said)
     talk.clock.advance(4_999)
-    expect(talk.connection.state).toBe('opening')
+    expect(talk.connection.state).toBe('connecting')
     talk.clock.advance(3)
     expect([talk.connection.state, talk.channel.destroyed]).toEqual(['closed', true])
     talk.channel.flush()
@@ -44,7 +44,7 @@ describe('a peer that is silent', () => {
   it('is not given up by a connection that was dialled: its dialer holds the time limit', () => {
     const talk = new Talk({}, 0)
     talk.clock.advance(60_000)
-    expect([talk.connection.state, talk.environment.wheel.armed]).toEqual(['opening', 0])
+    expect([talk.connection.state, talk.environment.wheel.armed]).toEqual(['connecting', 0])
     talk.end()
   })
 
@@ -247,7 +247,7 @@ describe('the end', () => {
     const talk = Talk.ready()
     talk.connection.end(closed)
     talk.connection.fail(failure('frame-unknown', 'too late'))
-    talk.connection.leave(1)
+    talk.connection.leave(1, closed)
     talk.channel.say(callFrame(1, 1, null))
     talk.channel.halfClose()
     talk.connection.destroy(failure('misuse', 'too late as well'))

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { type ConnectionEvent, type ConnectionState, transition } from '../../src/connection/connection-state.js'
 
-const STATES: readonly ConnectionState[] = ['opening', 'ready', 'draining', 'closed']
+const STATES: readonly ConnectionState[] = ['connecting', 'ready', 'draining', 'closed']
 const EVENTS: readonly ConnectionEvent[] = ['agreed', 'leave', 'end']
 
 describe('the state of a connection', () => {
   it.each<[ConnectionState, ConnectionEvent, ConnectionState | null]>([
-    ['opening', 'agreed', 'ready'],
-    ['opening', 'leave', 'closed'],
-    ['opening', 'end', 'closed'],
+    ['connecting', 'agreed', 'ready'],
+    ['connecting', 'leave', 'closed'],
+    ['connecting', 'end', 'closed'],
     ['ready', 'agreed', null],
     ['ready', 'leave', 'draining'],
     ['ready', 'end', 'closed'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { failure } from '../../src/base/errors.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
 import { preface } from '../../src/wire/preface.js'
@@ -211,7 +212,7 @@ describe.each([
     const talk = Talk.ready({}, {}, handshakeMs)
     const fault = encodeFault({ processed: 'no', retryAfterMs: 0, reason: 'closed', message: 'bye' })
     talk.channel.say(frame(KIND.GO_AWAY, { id: 3, body: fault }))
-    talk.connection.leave(7)
+    talk.connection.leave(7, failure('closed', 'bye'))
     talk.pass()
     expect(talk.sent.map(({ kind, aux, id }) => [kind, aux, id])).toEqual([[KIND.GO_AWAY, 0, 7]])
     expect([talk.connection.state, talk.channel.ended]).toEqual(['draining', false])

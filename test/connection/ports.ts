@@ -68,7 +68,7 @@ export class Ports {
   readonly #owners: Owner[] = []
 
   #environment(options: Options): { environment: Environment; options: ReturnType<typeof rules.parse> } {
-    const parsed = rules.parse(options, '')
+    const parsed = rules.parse({ heartbeat: { intervalMs: 0 }, ...options }, '')
     const clock = new CountingClock()
     const environment = createEnvironment({ clock, random: systemRandom, ...parsed, peerId: 'ours' })
     this.#environments.push({ environment, clock })
