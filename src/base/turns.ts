@@ -44,6 +44,17 @@ export class Turns {
     // What the callbacks start belongs to the next turn.
     this.#turn = null
     this.#callbacks = []
-    for (const callback of callbacks) callback(now)
+    for (const callback of callbacks) this.#call(callback, now)
+  }
+
+  /** A callback that throws is the process's uncaught exception, and no other one pays for it. */
+  #call(callback: (now: number) => void, now: number): void {
+    try {
+      callback(now)
+    } catch (error) {
+      this.#clock.nextTurn(() => {
+        throw error
+      })
+    }
   }
 }

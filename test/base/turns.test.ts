@@ -61,4 +61,18 @@ describe('a turn', () => {
     clock.turn()
     expect(heard).toEqual(['this', 'next'])
   })
+
+  test('calls all back, also where one of them fails', () => {
+    const { clock, turns } = stage()
+    const heard: string[] = []
+    turns.whenEnds(() => heard.push('first'))
+    turns.whenEnds(() => {
+      turns.whenEnds(() => heard.push('started meanwhile'))
+      throw new Error('a mistake')
+    })
+    turns.whenEnds(() => heard.push('third'))
+    expect(() => clock.turn()).toThrow('a mistake')
+    clock.turn()
+    expect(heard).toEqual(['first', 'third', 'started meanwhile'])
+  })
 })
