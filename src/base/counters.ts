@@ -24,6 +24,10 @@ export class Counters {
   oneWayDropped = 0
   /** Refused to their sender: it was told, and keeps them. */
   oneWayRefused = 0
+  /** Sent with `ack`; each has become one of the next two, or is open. */
+  oneWayAcksAsked = 0
+  oneWayAcked = 0
+  oneWayUnacked = 0
   streamsOpened = 0
   streamsServed = 0
   streamMessagesSent = 0

@@ -149,6 +149,9 @@ export const REASONS = {
     'peer',
     'Parts of a message that come to more than their total, to less, or to more than any message may have.',
   ],
+  'message-id-invalid': ['INTERNAL', 'peer', 'A message id that does not rise.'],
+  'ack-invalid': ['INTERNAL', 'peer', 'An acknowledgement of a message that does not wait for it.'],
+  'ack-unsupported': ['UNIMPLEMENTED', 'peer', 'The peer does not acknowledge one-way messages.'],
   'answer-unknown': ['INTERNAL', 'peer', 'An answer to a call that is not open.'],
   'too-many-cancels': [
     'RESOURCE_EXHAUSTED',

@@ -19,6 +19,16 @@ export function sendError(writes: WriteLoop, id: number, error: TransportError):
   writes.control(KIND.ERROR, 0, error.statusNumber, id, encodeFault(faultOf(error)))
 }
 
+/** Tells the peer of messages of its: that they are accepted, or processed. */
+export function sendAck(writes: WriteLoop, stage: number, ranges: Buffer): void {
+  writes.control(KIND.ACK, 0, stage, 0, ranges)
+}
+
+/** Tells the peer that a message of its was refused, or that its handler failed. */
+export function sendNack(writes: WriteLoop, id: number, error: TransportError): void {
+  writes.control(KIND.NACK, 0, error.statusNumber, id, encodeFault(faultOf(error)))
+}
+
 /** Ends a stream of the peer whose handler never ran. */
 export function sendStreamRefusal(writes: WriteLoop, id: number, error: TransportError): void {
   const fault = encodeFault(faultOf(processed(error, 'no')))

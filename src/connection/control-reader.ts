@@ -3,6 +3,7 @@ import { STATUS, statusFromNumber } from '../base/status.js'
 import { LANE_COUNT } from '../mailbox/lane.js'
 import { decodeFault } from '../wire/fault.js'
 import { KIND, OPTIONAL_KINDS_FROM, readU16, readU32 } from '../wire/frame.js'
+import { RANGE_BYTES } from './ack-ranges.js'
 import type { Conduct } from './conduct.js'
 import type { ConnectionState } from './connection-state.js'
 import type { Flow } from './flow.js'
@@ -11,6 +12,7 @@ import type { Receiver } from './inbound.js'
 import { remoteError } from './remote-error.js'
 import { Stream } from './stream.js'
 import type { Streams } from './streams.js'
+import { ACK } from './unacked.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** Of the body of a CREDIT. */
@@ -67,6 +69,10 @@ export class ControlReader {
         return this.#onPing(id)
       case KIND.PONG:
         return this.#heartbeat.onPong(id) || this.refuse(kind)
+      case KIND.ACK:
+        return this.#onAck(receiver, aux, id, bytes, start, end)
+      case KIND.NACK:
+        return this.#onNack(receiver, aux, id, bytes, start, end)
       case KIND.CREDIT:
         return this.#owner.flow === null ? this.refuse(kind) : this.#onCredit(aux, id, bytes, start, end)
       case KIND.STREAM_END:
@@ -89,6 +95,28 @@ export class ControlReader {
     }
     this.#owner.onLeaving(error)
     this.receiver.onGoAway(lastAcceptedId, error)
+    return this.#owner.state !== 'closed'
+  }
+
+  #onAck(receiver: Receiver, stage: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    const known = stage === ACK.ACCEPTED || stage === ACK.PROCESSED
+    if (!known || id !== 0 || start === end || (end - start) % RANGE_BYTES !== 0) {
+      return this.#broken(failure('frame-malformed', 'an ACK frame that cannot be read'))
+    }
+    for (let at = start; at < end; at += RANGE_BYTES) {
+      const [first, last] = [readU32(bytes, at), readU32(bytes, at + 4)]
+      if (!receiver.onAck(stage, first, last)) {
+        return this.#broken(failure('ack-invalid', `an ACK of the messages ${first} to ${last}`))
+      }
+    }
+    return this.#owner.state !== 'closed'
+  }
+
+  #onNack(receiver: Receiver, status: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    const fault = decodeFault(bytes, start, end)
+    if (fault === null) return this.#broken(failure('frame-malformed', 'a NACK frame that cannot be read'))
+    const taken = receiver.onNack(id, remoteError(statusFromNumber(status), fault))
+    if (!taken) return this.#broken(failure('ack-invalid', `a NACK of the message ${id}`))
     return this.#owner.state !== 'closed'
   }
 

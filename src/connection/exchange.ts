@@ -121,7 +121,7 @@ export function idModulus(limit: number): number {
 }
 
 /** The id after this one; 0 means "no id" and is left out. */
-function nextId(id: number): number {
+export function nextId(id: number): number {
   const next = (id + 1) >>> 0
   return next === 0 ? 1 : next
 }

@@ -1,4 +1,5 @@
 // Hot path: runs for every message sent. No allocation per message.
+// Long: a frame is begun, ended, joined, taken back, compressed, each in a few lines that share what is open.
 import { failure } from '../base/errors.js'
 import { compressBlock } from '../compression/lz4.js'
 import type { CompressionPolicy } from '../compression/policy.js'
@@ -21,11 +22,14 @@ import {
 } from '../wire/frame.js'
 import type { Environment } from './environment.js'
 import { HeldBody } from './held-body.js'
-import { HeldFrame, type Ticket } from './held-frame.js'
+import { HeldFrame } from './held-frame.js'
 import { laneOfFlags } from './message-flags.js'
+import type { OneWayTicket, Ticket } from './ticket.js'
 
 /** No open batch. */
 const CLOSED = -1
+/** In the key of a batch: its messages have ids. */
+const ACKED = 1 << 24
 
 /**
  * Messages become frames here: begun, encoded into `out`, ended or taken back; one-way messages join in batches. What
@@ -179,17 +183,21 @@ export abstract class FrameWriter {
     if (this.closed) this.out.clear()
   }
 
-  /** Opens a one-way message; it joins the open batch where method, codec and lane are the same, without metadata. */
-  beginOneWay(flags: number, method: number): void {
+  /**
+   * Opens a one-way message; it joins the open batch where method, codec and lane are the same, without metadata. With a
+   * ticket it has an id, and joins those that have.
+   */
+  beginOneWay(flags: number, method: number, ticket: OneWayTicket | null = null): void {
     const { out } = this
-    const key = (flags << 16) | method
+    const key = (ticket === null ? 0 : ACKED) | (flags << 16) | method
     if (key !== this.#batchKey || (flags & FLAG.METADATA) !== 0) {
-      this.beginMessage(KIND.ONE_WAY, flags, method, 0)
+      this.beginMessage(KIND.ONE_WAY, flags, method, ticket === null ? 0 : ticket.begin())
       this.#batchKey = key
       this.#batchCount = 0
       this.#isBatch = false
     } else {
       this.#encoding = true
+      ticket?.begin()
       if (!this.#isBatch) {
         turnIntoBatch(out, HEADER_BYTES)
         this.#isBatch = true
@@ -206,12 +214,17 @@ export abstract class FrameWriter {
   }
 
   /** Closes the open one-way message. Throws `message-too-large`, and the message is gone. */
-  endOneWay(): void {
+  endOneWay(ticket: OneWayTicket | null = null): void {
     const { out } = this
     this.#encoding = false
     if (out.reference !== null) {
-      this.#endLargeOneWay(out.reference)
+      this.#endLargeOneWay(out.reference, ticket)
       return
+    }
+    if (ticket !== null) {
+      ticket.leave()
+      // Where it ends is known when the batch is closed and compressed. With no byte of that handed over, none of it was.
+      ticket.endPosition = this.endPosition - openFrameBytes(out) + 1
     }
     if (this.#batchCount > 0) {
       const start = out.recordStart + this.#messageOffset
@@ -232,7 +245,7 @@ export abstract class FrameWriter {
   }
 
   protected closeBatch(): void {
-    const lane = laneOfFlags(this.#batchKey >>> 16)
+    const lane = laneOfKey(this.#batchKey)
     this.#batchKey = CLOSED
     if (this.#batchCount === 0) {
       abandonFrame(this.out)
@@ -243,7 +256,7 @@ export abstract class FrameWriter {
   }
 
   /** A large message does not join a batch: what is open before it is closed, and it travels alone, by reference. */
-  #endLargeOneWay(reference: Uint8Array): void {
+  #endLargeOneWay(reference: Uint8Array, ticket: OneWayTicket | null): void {
     const { out } = this
     const key = this.#batchKey
     if (this.#batchCount > 0 && !this.closed) {
@@ -251,12 +264,14 @@ export abstract class FrameWriter {
       const head = Buffer.from(out.bytes.subarray(out.recordStart + this.#messageOffset, out.position))
       this.abandon()
       this.closeBatch()
-      this.beginMessage(KIND.ONE_WAY, key >>> 16, key & 0xffff, 0)
+      this.beginMessage(KIND.ONE_WAY, (key >>> 16) & 0xff, key & 0xffff, ticket === null ? 0 : ticket.begin())
       out.copy(head, 0, head.length)
       out.put(reference)
     }
     this.#batchKey = CLOSED
-    this.charge(laneOfFlags(key >>> 16), this.endMessage())
+    this.charge(laneOfKey(key), this.endMessage(ticket))
+    // One that is held takes its id when it leaves.
+    if (ticket !== null && ticket.endPosition !== Number.POSITIVE_INFINITY) ticket.leave()
   }
 
   #putTimeout(timeoutMs: number): void {
@@ -292,4 +307,8 @@ export abstract class FrameWriter {
       },
     )
   }
+}
+
+function laneOfKey(key: number): number {
+  return laneOfFlags((key >>> 16) & 0xff)
 }

@@ -15,18 +15,7 @@ import {
 import { HeldBody } from './held-body.js'
 import { laneOfFlags } from './message-flags.js'
 import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
-
-/** Whoever wants to know what becomes of a frame. */
-export interface Ticket {
-  /** The position in the stream of bytes behind the frame; Infinity while it has not left. */
-  endPosition: number
-  /** Nobody needs the frame any more: it is not sent, or taken back where a part of it was. */
-  readonly withdrawn: boolean
-  /** How many milliseconds are left of the call, for the frame to say; 0 for ever. */
-  readonly leftMs: number
-  /** The frame leaves now, whole or with its last part. Returns the id that it leaves under. */
-  leave(): number
-}
+import type { Ticket } from './ticket.js'
 
 /** The body of a part: whoever sends something more urgent waits for one of these. */
 export const PART_BYTES = 64 * 1024

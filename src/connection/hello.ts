@@ -16,7 +16,7 @@ export type { ServiceFingerprint } from '../wire/hello.js'
 const CODECS = 0b111
 /** Bit n for compression number n: LZ4. */
 const LZ4 = 0b1
-const FEATURES = FEATURE.FLOW | FEATURE.PARTS
+const FEATURES = FEATURE.ACKS | FEATURE.FLOW | FEATURE.PARTS
 
 /** What both sides have agreed on, and what the peer said of itself. */
 export interface Agreement {
@@ -33,6 +33,8 @@ export interface Agreement {
   readonly flow: FlowFields | null
   /** The peer takes messages in parts. */
   readonly parts: boolean
+  /** The peer acknowledges one-way messages that ask for it. */
+  readonly acks: boolean
 }
 
 /** Our HELLO, as the bodies of one or more frames. All but the last are marked as going on. */
@@ -120,5 +122,6 @@ function agree(environment: Environment, hello: HelloFields): Agreement {
     services: hello.services,
     flow: hello.flow,
     parts: (hello.features & FEATURE.PARTS) !== 0,
+    acks: (hello.features & FEATURE.ACKS) !== 0,
   }
 }

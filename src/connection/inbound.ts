@@ -8,6 +8,7 @@ const NOTHING = Buffer.alloc(0)
  * takes what it needs before returning. The payload is `bytes[start, end)`; it is borrowed unless `owned`.
  */
 export class InboundMessage {
+  /** Of a one-way message: 0 where nobody asks for an acknowledgement. */
   id = 0
   /** The method's number on this connection. */
   method = 0
@@ -36,6 +37,10 @@ export interface Receiver {
   onAnswer(message: InboundMessage): void
   onError(id: number, code: StatusCode, fault: Fault): void
   onOneWay(message: InboundMessage): void
+  /** The peer acknowledges messages of ours, see `ACK`. Returns false where they do not wait for that. */
+  onAck(stage: number, first: number, last: number): boolean
+  /** It refuses one, or its handler failed. */
+  onNack(id: number, error: TransportError): boolean
   /** The peer opens a stream, whose id is admitted. */
   onStreamOpen(message: InboundMessage): void
   onCancel(id: number, code: StatusCode): void

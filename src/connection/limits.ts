@@ -124,6 +124,13 @@ export const LIMITS = {
     'too-many-open-calls',
     'Calls of one connection whose handler has not settled.',
   ),
+  maxUnackedMessages: limit(
+    16_384,
+    [1, 10_000_000],
+    'count',
+    'queue-full',
+    'One-way messages of one connection that wait for their acknowledgement; those beyond wait or are refused, as `mailbox.overflow` says.',
+  ),
   maxStreams: limit(
     256,
     [0, 1_048_576],

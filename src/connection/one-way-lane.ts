@@ -5,6 +5,7 @@ import { Ring } from '../memory/ring.js'
 import { COST_BYTES, type SendCredit } from './credit.js'
 import type { HeldBody } from './held-body.js'
 import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
+import type { OneWayTicket } from './ticket.js'
 
 /** An encoded one-way message whose time has not come. */
 interface HeldOneWay {
@@ -13,6 +14,7 @@ interface HeldOneWay {
   /** Metadata, if the flags say so, then the payload. */
   readonly body: HeldBody
   readonly bytes: number
+  readonly ticket: OneWayTicket | null
 }
 
 /** The one-way messages of one lane: those that wait, in order, and the credit that they need. */
@@ -33,8 +35,9 @@ export class OneWayLane implements Sender {
     this.lane = lane
     this.credit = credit
     this.#counters = counters
-    this.mailbox = new Mailbox<HeldOneWay>(bounds, () => {
+    this.mailbox = new Mailbox<HeldOneWay>(bounds, ({ ticket }) => {
       counters.oneWayDropped += 1
+      ticket?.onDropped()
     })
   }
 
@@ -97,9 +100,14 @@ export class OneWayLane implements Sender {
     const { frames } = writes
     while (this.mailbox.length > 0 && (this.credit === null || this.credit.open)) {
       const held = this.mailbox.next() as HeldOneWay
-      writes.beginOneWay(held.flags, held.method)
+      const { ticket } = held
+      if (ticket?.withdrawn === true) {
+        this.#counters.oneWayDropped += 1
+        continue
+      }
+      writes.beginOneWay(held.flags, held.method, ticket)
       held.body.put(writes.out, 0, held.bytes)
-      writes.endOneWay()
+      writes.endOneWay(ticket)
       this.#counters.oneWaySent += 1
       // A batch was closed, or a large message was: others get their turn.
       if (writes.frames !== frames) return this.#wantsMore() ? SENDER.ROTATE : this.#done()

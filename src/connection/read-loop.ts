@@ -17,6 +17,7 @@ import {
 import { FrameReader, type FrameSink } from '../wire/frame-reader.js'
 import { COST_BYTES } from './credit.js'
 import type { Environment } from './environment.js'
+import { nextId } from './exchange.js'
 import type { Flow } from './flow.js'
 import { FrameWatch } from './frame-watch.js'
 import type { InboundMessage, Receiver } from './inbound.js'
@@ -186,14 +187,12 @@ export class ReadLoop implements FrameSink, PartsOwner {
           receiver.onAnswer(messages.message)
           return this.#mayGoOn()
         case KIND.ONE_WAY:
-          if (id !== 0) return this.#ackNotAgreed()
           broken = messages.fill(flags, aux, id, bytes, start, end, owned)
           if (broken !== null) return this.#broken(broken)
           if (!this.#chargeOneWay()) return false
           receiver.onOneWay(messages.message)
           return this.#mayGoOn()
         case KIND.BATCH:
-          if (id !== 0) return this.#ackNotAgreed()
           broken = messages.fill(flags, aux, id, bytes, start, end, owned)
           if (broken !== null) return this.#broken(broken)
           if (!this.#chargeOneWay()) return false
@@ -285,6 +284,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
     // A view of one message would keep the whole batch alive.
     message.owned = false
     let at = from
+    let { id } = message
     while (at < to) {
       const end = messageEnd(bytes, at, to)
       if (end < 0) return this.#broken(failure('frame-malformed', 'a message of a batch does not end within the batch'))
@@ -292,12 +292,16 @@ export class ReadLoop implements FrameSink, PartsOwner {
       message.start = at + MESSAGE_PREFIX_BYTES
       message.end = end
       message.cost = MESSAGE_PREFIX_BYTES + end - message.start + (at === from ? COST_BYTES : 0)
+      message.id = id
       receiver.onOneWay(message)
       at = end
+      if (id !== 0) id = nextId(id)
       if (!this.#mayGoOn()) {
         if (at < to && !this.#closed) {
           const rest = bytes.subarray(at, to)
           this.#restOfBatch = owned ? rest : Buffer.from(rest)
+          // Nothing else fills it before the rest is delivered.
+          message.id = id
         }
         return false
       }
@@ -349,10 +353,6 @@ export class ReadLoop implements FrameSink, PartsOwner {
     if (fault === null) return this.#broken(failure('frame-malformed', 'an ERROR frame that cannot be read'))
     receiver.onError(id, statusFromNumber(aux), fault)
     return this.#mayGoOn()
-  }
-
-  #ackNotAgreed(): false {
-    return this.#broken(failure('frame-malformed', 'a message id, which asks for an ACK that was not agreed'))
   }
 
   #broken(error: TransportError): false {

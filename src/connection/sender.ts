@@ -1,4 +1,5 @@
 import type { ByteWriter } from '../memory/byte-writer.js'
+import type { OneWayTicket } from './ticket.js'
 
 /** What a sender wants after its turn. */
 export const SENDER = {
@@ -33,8 +34,8 @@ export interface Writes {
   beginControl(kind: number, flags: number, aux: number, id: number): void
   /** Of a held frame that wrote itself. */
   heldFrameEnded(): void
-  beginOneWay(flags: number, method: number): void
-  endOneWay(): void
+  beginOneWay(flags: number, method: number, ticket: OneWayTicket | null): void
+  endOneWay(ticket: OneWayTicket | null): void
   /** Waits for the socket, or sends at once while it has room. */
   enqueue(sender: Sender): void
 }

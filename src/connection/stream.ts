@@ -11,11 +11,11 @@ import { COST_BYTES, ReceiveCredit, SendCredit } from './credit.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import { HeldBody } from './held-body.js'
-import type { Ticket } from './held-frame.js'
 import type { InboundMessage } from './inbound.js'
 import { reentrant } from './reentrant.js'
 import { SENDER, type Sender, type SenderTurn } from './sender.js'
 import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.js'
+import type { Ticket } from './ticket.js'
 import type { WriteLoop } from './write-loop.js'
 
 /** Who hears what comes on a stream. Called from the read path: must not throw. */

@@ -14,6 +14,7 @@ import type { HeldFrame } from './held-frame.js'
 import { OneWayLane } from './one-way-lane.js'
 import { Outbox } from './outbox.js'
 import type { Sender, Writes } from './sender.js'
+import type { OneWayTicket } from './ticket.js'
 import { WriteWatch } from './write-watch.js'
 
 /**
@@ -119,9 +120,9 @@ export class WriteLoop extends FrameWriter implements Writes {
   }
 
   /** Queues the one-way message that was just encoded with `beginMessage`, instead of ending it. */
-  holdOneWay(flags: number, method: number, lane: OneWayLane): void {
+  holdOneWay(flags: number, method: number, lane: OneWayLane, ticket: OneWayTicket | null = null): void {
     const body = this.takeBody()
-    lane.put({ flags, method, body, bytes: body.bytes }, this)
+    lane.put({ flags, method, body, bytes: body.bytes, ticket }, this)
   }
 
   /** Somebody waits for the socket, or sends at once while it has room. */

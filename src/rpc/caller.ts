@@ -9,6 +9,7 @@ import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
 import { reentrant } from '../connection/reentrant.js'
+import type { OneWayTicket } from '../connection/ticket.js'
 import type { Offer } from '../mailbox/mailbox.js'
 import { asError } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
@@ -109,7 +110,14 @@ export class Caller implements CallPlace {
    * Sends a one-way message, or queues it in its lane. Throws what is wrong with the value. `inTurn`: its sender has
    * waited for room, and goes before those that still do.
    */
-  send(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null, inTurn: boolean): Offer {
+  send(
+    method: AnyMethod,
+    value: unknown,
+    lane: number,
+    metadata: Uint8Array | null,
+    inTurn: boolean,
+    ticket: OneWayTicket | null = null,
+  ): Offer {
     const { writes } = this.#connection
     const oneWay = writes.oneWay(lane)
     const held = writes.mustWait || oneWay.holding
@@ -117,7 +125,7 @@ export class Caller implements CallPlace {
       const offer = oneWay.admit(inTurn)
       if (offer !== 'accepted') return offer
     }
-    this.#encode(method, value, lane, metadata, held)
+    this.#encode(method, value, lane, metadata, held, ticket)
     return 'accepted'
   }
 
@@ -125,7 +133,7 @@ export class Caller implements CallPlace {
   sendNow(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null): boolean {
     const { writes } = this.#connection
     if (writes.mustWait || writes.oneWay(lane).holding) return false
-    this.#encode(method, value, lane, metadata, false)
+    this.#encode(method, value, lane, metadata, false, null)
     return true
   }
 
@@ -213,7 +221,14 @@ export class Caller implements CallPlace {
     })
   }
 
-  #encode(method: AnyMethod, value: unknown, lane: number, metadata: Uint8Array | null, held: boolean): void {
+  #encode(
+    method: AnyMethod,
+    value: unknown,
+    lane: number,
+    metadata: Uint8Array | null,
+    held: boolean,
+    ticket: OneWayTicket | null,
+  ): void {
     const { writes } = this.#connection
     if (writes.encoding) throw reentrant()
     const number = this.#numbers.get(method) || this.#numbers.introduce(method)
@@ -221,11 +236,11 @@ export class Caller implements CallPlace {
     const flags = flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null)
     try {
       if (held) writes.beginHeldOneWay(flags, number)
-      else writes.beginOneWay(flags, number)
+      else writes.beginOneWay(flags, number, ticket)
       if (metadata !== null) writes.putMetadata(metadata)
       request.encode(value, writes.out)
-      if (held) writes.holdOneWay(flags, number, writes.oneWay(lane))
-      else writes.endOneWay()
+      if (held) writes.holdOneWay(flags, number, writes.oneWay(lane), ticket)
+      else writes.endOneWay(ticket)
     } catch (error) {
       writes.abandon()
       throw asError(error)

@@ -6,6 +6,7 @@ import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { Lease } from '../pool/pool.js'
+import { AckedSender } from './acked-sender.js'
 import type { MessageSource } from './message-writer.js'
 import { OneWaySender } from './one-way-sender.js'
 import {
@@ -40,7 +41,8 @@ export class Client {
     if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
     const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
     this.#outbound = new Outbound(this.#environment, dialers, parsed.pool, parsed.timeoutMs, this.#services)
-    this.#oneWays = new OneWaySender(this.#environment, this.#outbound)
+    const acked = new AckedSender(this.#environment, this.#outbound, parsed.timeoutMs)
+    this.#oneWays = new OneWaySender(this.#environment, this.#outbound, acked)
     this.#streams = new StreamOpener(this.#environment, this.#outbound)
   }
 
@@ -49,7 +51,7 @@ export class Client {
     return (await this.#outbound.call(this.#method(name, 'unary'), request, options)) as Response
   }
 
-  /** Sends a message that has no answer. Resolves when our bounded queue has it. */
+  /** Sends a message that has no answer. Resolves when our bounded queue has it, or as `options.ack` says. */
   async send(name: string, message: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
     await this.#oneWays.send(this.#method(name, 'oneWay'), message, options)
   }
@@ -59,7 +61,7 @@ export class Client {
     return this.#oneWays.trySend(this.#method(name, 'oneWay'), message, options)
   }
 
-  /** Sends many messages of one method, in order. Resolves when our bounded queue has them all. */
+  /** Sends many messages of one method, in order. Resolves when our bounded queue has them all, or as for `send`. */
   async sendBatch(name: string, messages: Iterable<unknown>, options: SendOptions = NO_OPTIONS): Promise<void> {
     await this.#oneWays.sendBatch(this.#method(name, 'oneWay'), messages, options)
   }

@@ -1,25 +1,37 @@
 // Hot path: `onOneWay` runs for every one-way message received.
-import type { TransportError } from '../base/errors.js'
+import { failure, TransportError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { PAUSE } from '../connection/read-loop.js'
 import { Ring } from '../memory/ring.js'
+import { Acknowledgements } from './acknowledgements.js'
 import { opaque } from './codec-error.js'
 import type { Job } from './handler-queue.js'
 import { type Metadata, NO_METADATA } from './metadata.js'
-import { promiseOf, type Reception } from './reception.js'
+import { handlerError, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServerCall } from './server-call.js'
 
-/** Messages of this turn for a handler that takes many at once. */
-interface Gathering {
+/** One message on its way to its handler, or those of a turn for a handler that takes many at once. */
+interface Delivery {
   readonly registration: Registration
   readonly call: ServerCall
   readonly lane: number
-  readonly messages: unknown[]
+  readonly value: unknown
   cost: number
+  count: number
+  /** Of those whose sender asks for an acknowledgement; shared and empty where none does. */
+  ids: number[]
+  /** Their sender knows that they are accepted. */
+  told: boolean
 }
+
+interface Gathering extends Delivery {
+  readonly value: unknown[]
+}
+
+const NO_IDS: number[] = []
 
 /** The one-way messages that the peer sends on one connection. Their credit goes back when they were handled. */
 export class OneWayDispatcher {
@@ -28,12 +40,14 @@ export class OneWayDispatcher {
   readonly #reception: Reception
   readonly #onSettled: () => void
   /** What is over `limits.maxOpenCalls`. */
-  readonly #backlog = new Ring<() => void>()
+  readonly #backlog = new Ring<Delivery>()
   #gatherings: Gathering[] = []
   /** Calls whose handlers have not settled. */
   readonly #running = new Set<ServerCall>()
   /** Jobs in the queues of handlers. */
   #queued = 0
+  /** Null while nobody has asked for one. */
+  #acks: Acknowledgements | null = null
 
   /** `onSettled` is told each time that a handler which took its time has settled. */
   constructor(connection: Connection, environment: Environment, reception: Reception, onSettled: () => void) {
@@ -56,7 +70,8 @@ export class OneWayDispatcher {
   onOneWay(message: InboundMessage): void {
     const { counters } = this.#environment
     // Read before the handler runs: the message is filled anew for the next.
-    const { lane, cost } = message
+    const { lane, cost, id } = message
+    if (id !== 0 && !this.#admitId(id)) return
     counters.oneWayReceived += 1
     let registration: Registration
     let call: ServerCall
@@ -68,22 +83,44 @@ export class OneWayDispatcher {
     } catch (error) {
       counters.oneWayDropped += 1
       this.#connection.flow?.consume(lane, cost)
-      this.#reception.account(opaque(error))
+      const why = opaque(error)
+      if (id !== 0) this.#acks?.refused(id, why, 'no')
+      this.#reception.account(why)
       return
     }
-    if (registration.batch) this.#gather(registration, value, call, lane, cost)
-    else if (this.#full) this.#backlog.push(() => this.#admit(registration, value, call, lane, cost, 1))
-    else this.#admit(registration, value, call, lane, cost, 1)
+    const { batch, queue } = registration
+    const waits = batch || this.#full || (queue !== null && !queue.tryStart())
+    const ran = waits ? null : this.#run(registration, value, call)
+    if (!waits && ran === null) {
+      this.#connection.flow?.consume(lane, cost)
+      if (id !== 0) this.#acks?.processed(id)
+      queue?.settled()
+      return
+    }
+    // Only what takes its time is worth an object.
+    const ids = id === 0 ? NO_IDS : [id]
+    if (batch) this.#gather(registration, value, call, lane, cost, ids)
+    else {
+      const delivery = { registration, value, call, lane, cost, count: 1, ids, told: false }
+      if (ran !== null) this.#follow(ran, delivery)
+      else if (this.#full) this.#wait(delivery)
+      else this.#start(delivery)
+    }
   }
 
   /** Handlers that take many at once get what this turn has brought. */
   onTurnEnd(): void {
-    if (this.#gatherings.length === 0) return
-    const gatherings = this.#gatherings
-    this.#gatherings = []
-    for (const { registration, messages, call, lane, cost } of gatherings) {
-      this.#admit(registration, messages, call, lane, cost, messages.length)
+    if (this.#gatherings.length > 0) {
+      const gatherings = this.#gatherings
+      this.#gatherings = []
+      for (const gathering of gatherings) this.#start(gathering)
     }
+    if (!this.#connection.writes.blocked) this.acknowledge()
+  }
+
+  /** The peer is told what is accepted and processed. */
+  acknowledge(): void {
+    this.#acks?.flush()
   }
 
   /** The connection is lost. What it has brought is handled all the same; handlers are told that nobody is there. */
@@ -97,25 +134,30 @@ export class OneWayDispatcher {
     return this.#running.size >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
   }
 
+  #admitId(id: number): boolean {
+    this.#acks ??= new Acknowledgements(this.#connection, this.#environment)
+    const broken = this.#acks.admit(id)
+    if (broken !== null) this.#connection.fail(broken)
+    return broken === null
+  }
+
   #serverCall(message: InboundMessage): ServerCall {
     const { peer } = this.#reception
     return new ServerCall(peer, this.#reception.metadata(message), Number.POSITIVE_INFINITY, this.#environment.clock)
   }
 
-  /** `count` messages of one value: one, or many for a handler that takes them at once. */
-  #admit(
-    registration: Registration,
-    value: unknown,
-    call: ServerCall,
-    lane: number,
-    cost: number,
-    count: number,
-  ): void {
-    const { queue } = registration
+  #wait(delivery: Delivery): void {
+    this.#backlog.push(delivery)
+    this.#tellAccepted(delivery)
+  }
+
+  #start(delivery: Delivery): void {
+    const { queue, method } = delivery.registration
     if (queue === null || queue.tryStart()) {
-      this.#run(registration, value, call, lane, cost)
+      this.#launch(delivery)
       return
     }
+    const { lane, cost, count, ids } = delivery
     this.#queued += 1
     const job: Job = {
       lane,
@@ -123,69 +165,119 @@ export class OneWayDispatcher {
       stale: false,
       start: () => {
         this.#queued -= 1
-        this.#run(registration, value, call, lane, cost)
+        this.#launch(delivery)
       },
       drop: () => {
+        const { counters } = this.#environment
         this.#queued -= 1
-        this.#environment.counters.oneWayDropped += count
-        this.#environment.counters.failed('queue-full')
+        counters.oneWayDropped += count
+        counters.failed('queue-full')
+        const full = failure('queue-full', `too many messages wait for ${method.name}`)
+        for (const id of ids) this.#acks?.refused(id, full, 'no')
         this.#connection.flow?.consume(lane, cost)
         this.#onSettled()
       },
     }
-    if (queue.offer(job) !== 'accepted') job.drop()
+    if (queue.offer(job) === 'accepted') this.#tellAccepted(delivery)
+    else job.drop()
   }
 
-  #run(registration: Registration, value: unknown, call: ServerCall, lane: number, cost: number): void {
+  #launch(delivery: Delivery): void {
+    const ran = this.#run(delivery.registration, delivery.value, delivery.call)
+    if (ran !== null) this.#follow(ran, delivery)
+    else {
+      this.#settle(delivery, null)
+      delivery.registration.queue?.settled()
+    }
+  }
+
+  /** Returns null where the handler has ended already, or its promise, or how it failed. */
+  #run({ handler }: Registration, value: unknown, call: ServerCall): Promise<unknown> | TransportError | null {
     const { counters } = this.#environment
     counters.handlersStarted += 1
     let promise: Promise<unknown> | null
     try {
-      promise = promiseOf(registration.handler(value, call))
-    } catch {
+      promise = promiseOf(handler(value, call))
+    } catch (error) {
       counters.failed('handler-failed')
-      promise = null
-    }
-    if (promise !== null) this.#await(promise, registration, call, lane, cost)
-    else {
       counters.handlersFinished += 1
-      this.#connection.flow?.consume(lane, cost)
-      registration.queue?.settled()
+      return handlerError(error)
+    }
+    if (promise === null) counters.handlersFinished += 1
+    return promise
+  }
+
+  #follow(ran: Promise<unknown> | TransportError, delivery: Delivery): void {
+    if (ran instanceof TransportError) {
+      this.#settle(delivery, ran)
+      delivery.registration.queue?.settled()
+    } else {
+      this.#tellAccepted(delivery)
+      this.#await(ran, delivery)
     }
   }
 
-  #await(result: Promise<unknown>, { queue }: Registration, call: ServerCall, lane: number, cost: number): void {
+  #tellAccepted(delivery: Delivery): void {
+    if (delivery.told) return
+    delivery.told = true
+    for (const id of delivery.ids) this.#acks?.accepted(id)
+  }
+
+  /** Its handler has ended. */
+  #settle({ lane, cost, ids }: Delivery, failed: TransportError | null): void {
+    for (const id of ids) {
+      if (failed === null) this.#acks?.processed(id)
+      else this.#acks?.refused(id, failed, 'yes')
+    }
+    this.#connection.flow?.consume(lane, cost)
+  }
+
+  #await(result: Promise<unknown>, delivery: Delivery): void {
     const { counters } = this.#environment
+    const { call, registration } = delivery
     this.#running.add(call)
     if (this.#connection.flow === null && this.#full) this.#connection.pauseReading(PAUSE.HANDLERS)
-    const settled = (): void => {
+    const settled = (failed: TransportError | null): void => {
       counters.handlersFinished += 1
       this.#running.delete(call)
-      this.#connection.flow?.consume(lane, cost)
-      queue?.settled()
+      this.#settle(delivery, failed)
+      registration.queue?.settled()
       while (this.#running.size < this.#environment.limits.maxOpenCalls) {
         const next = this.#backlog.shift()
         if (next === undefined) break
-        next()
+        this.#start(next)
       }
       if (this.#connection.flow === null && !this.#full) this.#connection.resumeReading(PAUSE.HANDLERS)
       this.#onSettled()
     }
-    result.then(settled, () => {
-      counters.failed('handler-failed')
-      settled()
-    })
+    result.then(
+      () => settled(null),
+      (error: unknown) => {
+        counters.failed('handler-failed')
+        settled(handlerError(error))
+      },
+    )
   }
 
-  #gather(registration: Registration, value: unknown, call: ServerCall, lane: number, cost: number): void {
+  #gather(
+    registration: Registration,
+    value: unknown,
+    call: ServerCall,
+    lane: number,
+    cost: number,
+    ids: number[],
+  ): void {
     // Behind a message that comes alone a new row begins, so that the order is kept.
     const last = this.#gatherings.findLast((one) => one.registration === registration && one.lane === lane)
     if (last !== undefined && isEmpty(call.metadata) && isEmpty(last.call.metadata)) {
-      last.messages.push(value)
+      last.value.push(value)
       last.cost += cost
+      last.count += 1
+      if (last.ids === NO_IDS) last.ids = ids
+      else for (const id of ids) last.ids.push(id)
       return
     }
-    this.#gatherings.push({ registration, call, lane, messages: [value], cost })
+    this.#gatherings.push({ registration, call, lane, value: [value], cost, count: 1, ids, told: false })
   }
 }
 

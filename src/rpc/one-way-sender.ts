@@ -1,8 +1,10 @@
 // Hot path: `send` runs for every one-way message of a client.
+import { failure } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import type { OneWayLane } from '../connection/one-way-lane.js'
 import { Coalescer } from '../mailbox/coalescer.js'
-import { laneOf, type SendOptions } from './options.js'
+import type { AckedSender } from './acked-sender.js'
+import { ackOf, laneOf, type SendOptions } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
 import type { Session } from './session.js'
@@ -32,16 +34,20 @@ interface Pumped {
 export class OneWaySender {
   readonly #environment: Environment
   readonly #outbound: Outbound
+  readonly #acked: AckedSender
   /** Of methods whose messages are merged, by lane. */
   readonly #coalescers = new Map<AnyMethod, Map<number, Coalescer<unknown>>>()
 
-  constructor(environment: Environment, outbound: Outbound) {
+  constructor(environment: Environment, outbound: Outbound, acked: AckedSender) {
     this.#environment = environment
     this.#outbound = outbound
+    this.#acked = acked
   }
 
   /** Sends a message on the best connection, or queues it there. The promise waits where the queue is full. */
   send(method: AnyMethod, message: unknown, options: SendOptions): Promise<void> {
+    const ack = ackOf(options)
+    if (ack !== null) return this.#acked.send(method, message, ack, options)
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     return this.#sendOne({ method, message, lane, metadata })
@@ -49,6 +55,9 @@ export class OneWaySender {
 
   /** The same where there is room now. Returns false where there is none, or no connection. */
   trySend(method: AnyMethod, message: unknown, options: SendOptions): boolean {
+    if (ackOf(options) !== null) {
+      throw failure('option-range', 'trySend waits for nothing: option ack is for send', { details: { option: 'ack' } })
+    }
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (this.#coalesce(method, message, lane, metadata)) return true
@@ -64,6 +73,8 @@ export class OneWaySender {
 
   /** Sends many, on one connection as long as it lives: between two of them there is no order. */
   async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
+    const ack = ackOf(options)
+    if (ack !== null) return this.#acked.sendBatch(method, messages, ack, options)
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (method.coalescing !== null) {

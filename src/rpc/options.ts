@@ -37,9 +37,42 @@ export interface CallOptions {
   readonly metadata?: Metadata
 }
 
+/** `accepted`: the message is in the queue of the receiver. `processed`: its handler has resolved. */
+export type Ack = 'accepted' | 'processed'
+
+const ACKS: readonly string[] = ['accepted', 'processed'] satisfies readonly Ack[]
+
 export interface SendOptions {
   readonly priority?: Priority
   readonly metadata?: Metadata
+  /** What the promise waits for. Without it: that our bounded queue has the message. */
+  readonly ack?: Ack
+  /**
+   * With `ack`: sent again on another connection where this one is lost and nobody knows whether the message was
+   * received. The receiver may so get it twice, with the same `message-id` in its metadata.
+   */
+  readonly resend?: boolean
+  /** With `ack`: how long the promise waits. Default: the client's `timeoutMs`. */
+  readonly timeoutMs?: number
+  /** With `ack`: aborting it ends the wait, and takes the message back where it has not left. */
+  readonly signal?: AbortSignal
+}
+
+/** The acknowledgement that is asked for, or null. Throws for options that make no sense without one. */
+export function ackOf(options: SendOptions): Ack | null {
+  const { ack } = options
+  if (ack !== undefined) {
+    if (ACKS.includes(ack)) return ack
+    throw failure('option-range', `option ack must be one of ${ACKS.join(', ')}, got ${String(ack)}`, {
+      details: { option: 'ack' },
+    })
+  }
+  if (options === NO_OPTIONS) return null
+  for (const option of ['resend', 'timeoutMs', 'signal'] as const) {
+    if (options[option] === undefined) continue
+    throw failure('option-range', `option ${option} needs the option ack`, { details: { option } })
+  }
+  return null
 }
 
 /** Longer deadlines are cut to a day: the timers of no machine are good for more. */

@@ -78,7 +78,7 @@ export class Outbound implements SessionOwner {
     if (options.signal !== undefined && !watchSignal(pending, options.signal)) return promise
     const session = this.ready()
     if (session === null) {
-      this.#wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
+      this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
     } else if (this.overfull(session))
       pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
     else session.caller.call(pending, request, lane, metadata, timeoutMs)
@@ -174,7 +174,8 @@ export class Outbound implements SessionOwner {
     else pending.fail(expired(timeoutMs, 'no'))
   }
 
-  #wait(waiting: WaitingCall): void {
+  /** Has it wait for a connection. */
+  wait(waiting: WaitingCall): void {
     if (this.#closing !== null) waiting.waiter.fail(failure('closed', 'the client is closed'))
     else this.#waiting.add(waiting)
   }
@@ -191,7 +192,7 @@ export class Outbound implements SessionOwner {
           reject(error)
         },
       }
-      this.#wait({
+      this.wait({
         waiter,
         start: (session) => {
           try {

@@ -2,7 +2,7 @@
 import type { Counters } from '../base/counters.js'
 import type { Processed, TransportError } from '../base/errors.js'
 import type { Turn } from '../base/turns.js'
-import type { Ticket } from '../connection/held-frame.js'
+import type { Ticket } from '../connection/ticket.js'
 import type { Abortable } from './abort.js'
 import type { AnyMethod } from './service.js'
 

@@ -6,6 +6,7 @@ import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
 import { remoteError } from '../connection/remote-error.js'
+import { Unacked } from '../connection/unacked.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
 import { MethodNumbers } from './method-numbers.js'
@@ -70,6 +71,7 @@ export class Session implements Receiver {
   readonly agreement: Agreement
   readonly numbers: MethodNumbers
   readonly caller: Caller
+  readonly unacked: Unacked
   readonly #reception: Reception
   readonly #dispatcher: Dispatcher
   readonly #oneWays: OneWayDispatcher
@@ -97,10 +99,11 @@ export class Session implements Receiver {
     this.#owner = owner
     this.numbers = new MethodNumbers(connection, agreement, environment)
     this.caller = new Caller(connection, agreement, environment, this.numbers)
+    this.unacked = new Unacked(environment.limits.maxUnackedMessages)
     const onSettled = (): void => this.#endWhenDone()
     this.#reception = new Reception(connection, agreement, environment, registry)
     this.#dispatcher = new Dispatcher(connection, environment, this.#reception, onSettled, () => {
-      return this.caller.open + this.connection.openStreams > 0
+      return this.inFlight > 0
     })
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
     this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
@@ -113,11 +116,12 @@ export class Session implements Receiver {
   }
 
   get inFlight(): number {
-    return this.caller.open + this.connection.openStreams
+    return this.caller.open + this.unacked.open + this.connection.openStreams
   }
 
   get activity(): number {
-    return this.caller.lastId
+    // Whatever begins changes one of them.
+    return this.caller.lastId + this.unacked.nextId
   }
 
   get usable(): boolean {
@@ -186,6 +190,18 @@ export class Session implements Receiver {
     this.#oneWays.onOneWay(message)
   }
 
+  onAck(stage: number, first: number, last: number): boolean {
+    const taken = this.unacked.onAck(stage, first, last)
+    this.#endWhenDone()
+    return taken
+  }
+
+  onNack(id: number, error: TransportError): boolean {
+    const taken = this.unacked.onNack(id, error)
+    this.#endWhenDone()
+    return taken
+  }
+
   onStreamOpen(message: InboundMessage): void {
     this.#streams.onStreamOpen(message)
   }
@@ -209,6 +225,7 @@ export class Session implements Receiver {
   }
 
   onDrained(): void {
+    this.#oneWays.acknowledge()
     this.#owner.onRoom()
     this.#endWhenDone()
   }
@@ -217,6 +234,7 @@ export class Session implements Receiver {
     this.#leaving = true
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
+    this.unacked.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
     this.#oneWays.onClosed(error)
     this.#streams.onClosed()
@@ -238,7 +256,9 @@ export class Session implements Receiver {
 
   #endWhenDone(): void {
     const serving = this.#dispatcher.open + this.#oneWays.open + this.#streams.open
-    if (!this.#closing || this.caller.waiting > 0 || serving > 0 || this.connection.openStreams > 0) return
+    const waiting = this.caller.waiting + this.unacked.open + this.connection.openStreams
+    if (!this.#closing || waiting + serving > 0) return
+    this.#oneWays.acknowledge()
     // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
     const { writes } = this.connection
     if (writes.blocked || writes.idle) this.connection.end(closedError())

@@ -35,6 +35,7 @@ export const KIND = {
   PING: 0x0a,
   PONG: 0x0b,
   GO_AWAY: 0x0c,
+  NACK: 0x0d,
   STREAM_OPEN: 0x10,
   STREAM_DATA: 0x11,
   STREAM_END: 0x12,

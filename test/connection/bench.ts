@@ -151,6 +151,14 @@ export class Talk {
       onCall: (one) => message('call', one),
       onAnswer: (one) => message('answer', one),
       onOneWay: (one) => message('one-way', one),
+      onAck: (stage, first, last) => {
+        hear('ack', stage, first, last)
+        return last < 1_000
+      },
+      onNack: (id, error) => {
+        hear('nack', id, error.code)
+        return id < 1_000
+      },
       onStreamOpen: (one) => message('stream-open', one),
       onError: (id, code) => hear('error', id, code),
       onCancel: (id, code) => hear('cancel', id, code),

@@ -156,7 +156,7 @@ describe.each([
 
   it.each([
     ['PONG', KIND.PONG, 'frame-unexpected'],
-    ['ACK', KIND.ACK, 'frame-unexpected'],
+    ['ACK', KIND.ACK, 'frame-malformed'],
     ['STREAM_OPEN', KIND.STREAM_OPEN, 'frame-unexpected'],
     ['STREAM_DATA', KIND.STREAM_DATA, 'frame-unexpected'],
     ['STREAM_END', KIND.STREAM_END, 'frame-unexpected'],

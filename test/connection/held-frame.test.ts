@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { PART_BYTES, type Ticket } from '../../src/connection/held-frame.js'
+import { PART_BYTES } from '../../src/connection/held-frame.js'
+import type { Ticket } from '../../src/connection/ticket.js'
 import { FLAG, HEADER_BYTES, KIND, LEAST_LENGTH, TOTAL_BYTES } from '../../src/wire/frame.js'
 import type { Frame } from '../fixtures/raw-peer.js'
 import { Writing } from './bench.js'

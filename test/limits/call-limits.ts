@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { KIND } from '../../src/wire/frame.js'
 import { FEATURE, type HelloFields } from '../../src/wire/hello.js'
-import { answerFrame, faultOf, frame, methodFrame } from '../fixtures/raw-peer.js'
+import { answerFrame, faultOf, frame, methodFrame, u32 } from '../fixtures/raw-peer.js'
 import { until } from '../fixtures/stage.js'
 import { both, type Case, type Subject, type Table } from './subject.js'
 
@@ -272,6 +272,28 @@ export const callLimits: Table = {
       await subject.cut('too-many-pings')
     },
   }),
+  maxUnackedMessages: [
+    {
+      role: 'own',
+      limits: { maxUnackedMessages: 2 },
+      options: { mailbox: { overflow: 'reject' } },
+      hello: { features: FEATURE.ACKS },
+      at: async (subject) => {
+        for (const value of [1, 2]) {
+          void subject.client.send('take', value, { ack: 'processed' }).catch(() => {})
+          await subject.peer.nextOf(KIND.ONE_WAY)
+        }
+      },
+      past: async (subject) => {
+        const third = subject.client.send('take', 3, { ack: 'processed' })
+        await expect(third).rejects.toMatchObject({ reason: 'queue-full', processed: 'no' })
+        subject.peer.write(frame(KIND.ACK, { aux: 2, body: Buffer.concat([u32(1), u32(1)]) }))
+        await until(() => subject.metrics().oneWayAcked === 1)
+        void subject.client.send('take', 4, { ack: 'processed' }).catch(() => {})
+        await subject.peer.nextOf(KIND.ONE_WAY)
+      },
+    },
+  ],
   maxQueuedCalls: [
     {
       role: 'own',

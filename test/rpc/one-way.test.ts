@@ -29,7 +29,7 @@ describe('messages without an answer', () => {
     expect(seen).toEqual([0, 1, 2])
     expect(server.info().connections[0]?.runningHandlers).toBe(3)
     // Their credit waits with them: nobody has to stop reading.
-    expect(server.metrics().readPauses).toBe(0)
+    expect(server.metrics().readPauses).toBe(server.metrics().turnsYielded)
     for (let next = 0; next < 10; next += 1) {
       await until(() => release.length > next)
       release[next]?.()
@@ -291,7 +291,9 @@ describe('a handler that takes its time', () => {
     const window = (128 * 1_024) / (1_024 + 12)
     expect(accepted).toBeLessThan(window + 100 + 40)
     expect(client.trySend('slow', body)).toBe(false)
-    expect(server.metrics().readPauses).toBe(0)
+    // On a busy machine a turn may be over before all is read; nothing else keeps it from reading.
+    const { readPauses, turnsYielded } = server.metrics()
+    expect(readPauses).toBe(turnsYielded)
     letGo = true
     for (const go of release) go()
     await Promise.all(sends)

@@ -113,8 +113,8 @@ export async function wrongUse(): Promise<void> {
   receipt.height
   // @ts-expect-error: a message has no reply
   const nothing: number = await functions.announce([])
-  // @ts-expect-error: a message does not wait for anybody
-  await functions.announce([], { timeoutMs: 5 })
+  // @ts-expect-error: a message is accepted or processed
+  await functions.announce([], { ack: 'read' })
   // @ts-expect-error: raw takes bytes
   await functions.bytes('text')
   // @ts-expect-error: a contract cannot be changed
