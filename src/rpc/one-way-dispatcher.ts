@@ -44,7 +44,7 @@ export class OneWayDispatcher {
   #gatherings: Gathering[] = []
   /** Calls whose handlers have not settled. */
   readonly #running = new Set<ServerCall>()
-  /** Jobs in the queues of handlers. */
+  /** Messages in the queues of handlers. */
   #queued = 0
   /** Null while nobody has asked for one. */
   #acks: Acknowledgements | null = null
@@ -129,9 +129,22 @@ export class OneWayDispatcher {
     for (const call of this.#running) call.abort(error)
   }
 
-  /** Peers that know of no credit are not read instead, and never bring more than the limit. */
   get #full(): boolean {
     return this.#running.size >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
+  }
+
+  /** Peers that know of no credit are not read instead, and never bring more than the limit: not even to wait. */
+  #paceReading(): void {
+    if (this.#connection.flow !== null) return
+    const crowded = this.#full || this.#running.size + this.#queued >= this.#environment.limits.maxOpenCalls
+    if (crowded) this.#connection.pauseReading(PAUSE.HANDLERS)
+    else this.#connection.resumeReading(PAUSE.HANDLERS)
+  }
+
+  /** Where a message was dropped that made room for another: reading now would bring a third between the two. */
+  #readOnLater(): void {
+    if (this.#connection.flow !== null || this.#running.size + this.#queued > 0) return
+    this.#environment.clock.nextTurn(() => this.#paceReading())
   }
 
   #admitId(id: number): boolean {
@@ -158,28 +171,33 @@ export class OneWayDispatcher {
       return
     }
     const { lane, cost, count, ids } = delivery
-    this.#queued += 1
+    this.#queued += count
     const job: Job = {
       lane,
       bytes: cost,
       stale: false,
       start: () => {
-        this.#queued -= 1
+        this.#queued -= count
         this.#launch(delivery)
+        this.#paceReading()
       },
       drop: () => {
         const { counters } = this.#environment
-        this.#queued -= 1
+        this.#queued -= count
         counters.oneWayDropped += count
         counters.failed('queue-full')
         const full = failure('queue-full', `too many messages wait for ${method.name}`)
         for (const id of ids) this.#acks?.refused(id, full, 'no')
         this.#connection.flow?.consume(lane, cost)
+        this.#readOnLater()
         this.#onSettled()
       },
     }
-    if (queue.offer(job) === 'accepted') this.#tellAccepted(delivery)
-    else job.drop()
+    if (queue.offer(job) !== 'accepted') job.drop()
+    else {
+      this.#tellAccepted(delivery)
+      this.#paceReading()
+    }
   }
 
   #launch(delivery: Delivery): void {
@@ -236,7 +254,7 @@ export class OneWayDispatcher {
     const { counters } = this.#environment
     const { call, registration } = delivery
     this.#running.add(call)
-    if (this.#connection.flow === null && this.#full) this.#connection.pauseReading(PAUSE.HANDLERS)
+    this.#paceReading()
     const settled = (failed: TransportError | null): void => {
       counters.handlersFinished += 1
       this.#running.delete(call)
@@ -247,7 +265,7 @@ export class OneWayDispatcher {
         if (next === undefined) break
         this.#start(next)
       }
-      if (this.#connection.flow === null && !this.#full) this.#connection.resumeReading(PAUSE.HANDLERS)
+      this.#paceReading()
       this.#onSettled()
     }
     result.then(

@@ -8,6 +8,8 @@ import {
   type Server,
   unary,
 } from '../../src/index.js'
+import { KIND } from '../../src/wire/frame.js'
+import { frame, MSGPACK, methodFrame, packed } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
 
 const Work = defineService('work', {
@@ -135,6 +137,59 @@ describe('a handler with a concurrency', () => {
     expect(running.map(({ value }) => value)).toEqual(values)
     await until(() => server.metrics().handlersFinished === 50)
     expect(server.metrics().oneWayDropped).toBe(0)
+  })
+
+  it('does not read a peer that knows of no credit while as many messages wait as may be open', async ({ stage }) => {
+    const { server, address } = await stage.listening({ limits: { maxOpenCalls: 4 } })
+    const seen: unknown[] = []
+    const release: (() => void)[] = []
+    const slow = (value: unknown): Promise<void> => {
+      seen.push(value)
+      return new Promise((resolve) => release.push(resolve))
+    }
+    server.receive('slow', slow, { concurrency: 1 })
+    const peer = await stage.dial(address)
+    peer.hello()
+    peer.write(methodFrame(1, 'slow'))
+    const values = Array.from({ length: 500 }, (_, value) => value)
+    for (const value of values) peer.write(frame(KIND.ONE_WAY, { flags: MSGPACK, aux: 1, body: packed(value) }))
+    await until(() => server.metrics().oneWayReceived >= 4)
+    await settle()
+    // One runs, three wait, and the rest is with the socket.
+    expect(server.metrics()).toMatchObject({ oneWayReceived: 4, handlersStarted: 1, readPauses: 1 })
+    for (const value of values) {
+      await until(() => release.length > value)
+      expect(server.metrics().oneWayReceived).toBeLessThanOrEqual(value + 4)
+      release[value]?.()
+    }
+    await until(() => server.metrics().handlersFinished === 500)
+    expect(seen).toEqual(values)
+  })
+
+  it('reads such a peer on when another has made all that waited drop out', async ({ stage }) => {
+    const { server, address } = await stage.listening({ limits: { maxOpenCalls: 2 } })
+    const running: unknown[] = []
+    const slow = (value: unknown): Promise<void> => {
+      running.push(value)
+      return new Promise(() => {})
+    }
+    server.receive('slow', slow, { concurrency: 1, maxQueued: 2, overflow: 'drop-oldest' })
+    const oneWay = (value: number): Buffer => frame(KIND.ONE_WAY, { flags: MSGPACK, aux: 1, body: packed(value) })
+    const first = await stage.dial(address)
+    first.hello()
+    first.write(methodFrame(1, 'slow'), oneWay(0))
+    await until(() => running.length === 1)
+    const second = await stage.dial(address)
+    second.hello()
+    second.write(methodFrame(1, 'slow'), oneWay(1), oneWay(2), oneWay(3))
+    await until(() => server.metrics().oneWayReceived === 3)
+    await settle()
+    expect(server.metrics().oneWayReceived).toBe(3)
+    const third = await stage.dial(address)
+    third.hello()
+    third.write(methodFrame(1, 'slow'), oneWay(4), oneWay(5))
+    await until(() => server.metrics().oneWayReceived === 6)
+    expect(server.metrics().oneWayDropped).toBe(3)
   })
 
   it('drops one-way messages by count where it is told to', async ({ stage }) => {
