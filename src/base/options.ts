@@ -91,6 +91,18 @@ export function optional<Out, In>(rule: Rule<Out, In>): Rule<Out | undefined, In
   return { parse: (value, path) => (value === undefined ? undefined : rule.parse(value, path)) }
 }
 
+/** An option that has no default. */
+export function required<Out, In>(rule: Rule<Out, In>, expected: string): Rule<Out, In> {
+  return {
+    parse(value, path) {
+      if (value !== undefined) return rule.parse(value, path)
+      throw failure('option-type', `option ${path} must be ${expected}, and has no default`, {
+        details: { option: path },
+      })
+    },
+  }
+}
+
 /** An object that the user hands in whole and that is not looked into, such as a clock. */
 export function instance<T extends object>(fallback: T): Rule<T> {
   return {
@@ -98,6 +110,16 @@ export function instance<T extends object>(fallback: T): Rule<T> {
       if (value === undefined) return fallback
       if (typeof value !== 'object' || value === null) throw wrongType(path, 'an object', value)
       return value as T
+    },
+  }
+}
+
+/** A function of the user. What it takes and returns is for the types to say. */
+export function callable(): Rule<unknown> {
+  return {
+    parse(value, path) {
+      if (typeof value !== 'function') throw wrongType(path, 'a function', value)
+      return value
     },
   }
 }

@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Transferable } from 'node:worker_threads'
 import { failure } from '../base/errors.js'
-import { group, type InputOf, integer, optional, type Rule, text } from '../base/options.js'
+import { group, type InputOf, integer, optional, type Rule, required, text } from '../base/options.js'
 
 const MAX_CONCURRENCY = 65_536
 const MAX_WORKERS = 1_024
@@ -14,16 +14,6 @@ const EXPORT_NAME = /./
 
 function refused(reason: 'option-type' | 'option-range', option: string, expected: string): Error {
   return failure(reason, `option ${option} must be ${expected}`, { details: { option } })
-}
-
-/** An option that has no default. */
-function required<Out, In>(rule: Rule<Out, In>, expected: string): Rule<Out, In> {
-  return {
-    parse(value, path) {
-      if (value === undefined) throw refused('option-type', path, `${expected}, and has no default`)
-      return rule.parse(value, path)
-    },
-  }
 }
 
 const signal: Rule<AbortSignal> = {

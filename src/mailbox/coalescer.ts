@@ -1,5 +1,5 @@
 // Hot path where it is used: `add` runs for every item.
-import { failure } from '../base/errors.js'
+import { callable, group, integer, optional, required } from '../base/options.js'
 import { type TimerWheel, WheelTimer } from '../base/timer-wheel.js'
 
 /** `key` and `merge` must not call the coalescer themselves. */
@@ -16,22 +16,20 @@ export interface CoalescerOptions<T> {
 
 const oneKey = (): unknown => undefined
 
+const MAX_DELAY_MS = 24 * 60 * 60 * 1000
+const MAX_ITEMS = 10_000_000
+
+const rules = group({
+  key: optional(callable()),
+  merge: required(callable(), 'a function'),
+  maxDelayMs: required(integer(0, 0, MAX_DELAY_MS), 'a whole number'),
+  maxItems: required(integer(1, 1, MAX_ITEMS), 'a whole number'),
+})
+
 /** Throws what is wrong with the options. */
 export function checkCoalescing<T>(options: CoalescerOptions<T>): CoalescerOptions<T> {
-  const { key = oneKey, merge, maxDelayMs, maxItems } = options
-  for (const [option, value] of Object.entries({ key, merge })) {
-    if (typeof value !== 'function') {
-      throw failure('option-type', `option ${option} must be a function`, { details: { option } })
-    }
-  }
-  atLeast('maxDelayMs', 0, maxDelayMs)
-  atLeast('maxItems', 1, maxItems)
+  rules.parse(options, '')
   return options
-}
-
-function atLeast(option: string, least: number, value: number): void {
-  if (value >= least) return
-  throw failure('option-range', `option ${option} must be at least ${least}, got ${value}`, { details: { option } })
 }
 
 /**

@@ -159,12 +159,17 @@ describe('a coalescer', () => {
   })
 
   test.each([
-    ['maxItems', { maxItems: 0 }],
-    ['maxItems', { maxItems: Number.NaN }],
-    ['maxDelayMs', { maxDelayMs: -1 }],
-    ['maxDelayMs', { maxDelayMs: Number.NaN }],
-  ])('is not made with a wrong %s', (option, options) => {
-    expect(() => stage(options)).toThrow(expect.objectContaining({ reason: 'option-range', details: { option } }))
+    ['maxItems', { maxItems: 0 }, 'option-range'],
+    ['maxItems', { maxItems: 10_000_001 }, 'option-range'],
+    ['maxItems', { maxItems: Number.NaN }, 'option-type'],
+    ['maxDelayMs', { maxDelayMs: -1 }, 'option-range'],
+    ['maxDelayMs', { maxDelayMs: 86_400_001 }, 'option-range'],
+    ['maxDelayMs', { maxDelayMs: '10' as unknown as number }, 'option-type'],
+    // Without its key, everything would become one.
+    ['kye', { kye: () => 1 } as object, 'option-unknown'],
+  ])('is not made with a wrong %s', (option, options, reason) => {
+    const details = expect.objectContaining({ option })
+    expect(() => stage(options)).toThrow(expect.objectContaining({ reason, details }))
   })
 })
 

@@ -94,6 +94,9 @@ describe('messages of a method that coalesces', () => {
     ['merge', { maxDelayMs: 1, maxItems: 1 }, 'option-type'],
     ['maxDelayMs', { merge, maxDelayMs: -1, maxItems: 1 }, 'option-range'],
     ['maxItems', { merge, maxDelayMs: 1, maxItems: 0 }, 'option-range'],
+    ['delay of a number', { merge, maxDelayMs: '1', maxItems: 1 }, 'option-type'],
+    ['name', { merge, kye: () => 1, maxDelayMs: 1, maxItems: 1 }, 'option-unknown'],
+    ['set of options', undefined, 'option-type'],
   ] as const)('need a %s that makes sense', ([, options, reason]) => {
     const make = (): unknown => oneWay<Hashes>().coalesce(options as never)
     expect(make).toThrow(expect.objectContaining({ reason }))
