@@ -1,4 +1,5 @@
 // Hot path: `onOneWay` runs for every one-way message received.
+// Long: a message is run, queued, gathered or refused here, each in a few lines, and each way tells its sender.
 import { failure, TransportError } from '../base/errors.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
