@@ -13,6 +13,14 @@ export class Counters {
   callsStarted = 0
   callsSucceeded = 0
   callsFailed = 0
+  /** Made again after a failure. */
+  callsRetried = 0
+  /** Retries and hedges that were due and found the budget empty. */
+  retriesRefused = 0
+  /** Taken to another connection because the peer of theirs was leaving. */
+  callsMoved = 0
+  /** Second attempts of calls whose first had no answer yet. */
+  callsHedged = 0
   handlersStarted = 0
   handlersFinished = 0
   /** Put on the wire. With those dropped, refused, and still waiting these are all that were to be sent. */

@@ -1,3 +1,4 @@
+// Long: one table of everything that can go wrong.
 import { STATUS, type StatusCode } from './status.js'
 
 export type { StatusCode } from './status.js'
@@ -125,6 +126,16 @@ export const REASONS = {
     'local',
     'Too many calls wait for a connection, too many bytes for the socket, or too many payloads for a worker thread.',
   ],
+  overloaded: [
+    'RESOURCE_EXHAUSTED',
+    'local',
+    'The server refused the call before it looked inside, because calls wait too long there; `retryAfterMs` says when to come back.',
+  ],
+  throttled: [
+    'RESOURCE_EXHAUSTED',
+    'local',
+    'The client did not send the call: the server has refused most of them lately as `overloaded` or `queue-full`.',
+  ],
   'call-id-invalid': ['INTERNAL', 'peer', 'A call id that does not rise, or that collides with an open call.'],
   'stream-id-invalid': [
     'INTERNAL',
@@ -248,6 +259,8 @@ export class TransportError extends Error {
   /** Whether the handler of the call ran. */
   readonly processed: Processed
   readonly details: Readonly<Record<string, unknown>>
+  /** When trying again makes sense, as far as whoever failed has said. A handler that throws may say it in `details`. */
+  readonly retryAfterMs: number | undefined
 
   constructor(message: string, facts: ErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
@@ -256,6 +269,8 @@ export class TransportError extends Error {
     this.origin = facts.origin
     this.processed = facts.processed ?? NOT_PROCESSED
     this.details = facts.details ?? {}
+    const { retryAfterMs } = this.details as { readonly retryAfterMs?: unknown }
+    this.retryAfterMs = typeof retryAfterMs === 'number' && retryAfterMs > 0 ? retryAfterMs : undefined
   }
 
   /** Safe to try again as it stands: the handler did not run, and the failure may pass. */
@@ -282,8 +297,12 @@ export function failure(reason: Reason, message: string, facts: FailureFacts = {
 }
 
 /** The same failure, with what is known of this one call. */
-export function processed(error: TransportError, ran: Processed): TransportError {
-  const { code, origin, reason, details } = error
+export function processed(
+  error: TransportError,
+  ran: Processed,
+  details: Readonly<Record<string, unknown>> = error.details,
+): TransportError {
+  const { code, origin, reason } = error
   return new TransportError(error.message, {
     code,
     origin,

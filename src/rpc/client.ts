@@ -40,7 +40,7 @@ export class Client {
     const list = typeof addresses === 'string' ? [addresses] : addresses
     if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
     const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
-    this.#outbound = new Outbound(this.#environment, dialers, parsed.pool, parsed.timeoutMs, this.#services)
+    this.#outbound = new Outbound(this.#environment, dialers, parsed, this.#services)
     const acked = new AckedSender(this.#environment, this.#outbound, parsed.timeoutMs)
     this.#oneWays = new OneWaySender(this.#environment, this.#outbound, acked)
     this.#streams = new StreamOpener(this.#environment, this.#outbound)

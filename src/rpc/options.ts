@@ -6,6 +6,8 @@ import { connectionRules } from '../connection/options.js'
 import { LANE, type Priority } from '../mailbox/lane.js'
 import { poolRules } from '../pool/options.js'
 import type { Metadata } from './metadata.js'
+import { retryRules } from './retry-budget.js'
+import { throttleRules } from './throttle.js'
 
 /** The lane of a priority; without one, `normal`. For every call: compared one by one, which is cheaper than a look-up. */
 export function laneOf(priority: Priority | undefined): number {
@@ -35,6 +37,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   readonly priority?: Priority
   readonly metadata?: Metadata
+  /** Running it twice does no harm: as in `unary({ idempotent: true })`, for this call. */
+  readonly idempotent?: boolean
 }
 
 /** `accepted`: the message is in the queue of the receiver. `processed`: its handler has resolved. */
@@ -118,6 +122,10 @@ export const serverRules = group(shared)
 export const clientRules = group({
   ...shared,
   pool: poolRules,
+  /** Calls that failed and may be made again. Their requests must not be changed before they have an outcome. */
+  retry: retryRules,
+  /** Calls that a server with too much to do would only refuse. */
+  throttle: throttleRules,
   /** The deadline of calls that name none. */
   timeoutMs: integer(30_000, 1, MAX_TIMEOUT_MS),
 })

@@ -4,16 +4,18 @@ import type { ConnectionState } from '../connection/connection-state.js'
 import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
-import type { PoolOptions } from '../pool/options.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import { watchSignal } from './abort.js'
+import { CallRepeater } from './call-repeater.js'
 import { type Caller, expired } from './caller.js'
+import { asError } from './codec-error.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
-import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.js'
-import { PendingCall } from './pending-call.js'
+import { type CallOptions, checkSignal, checkTimeout, laneOf, type ParsedClientOptions } from './options.js'
+import { type CallPlace, PendingCall } from './pending-call.js'
 import { Registry } from './registry.js'
 import type { AnyMethod } from './service.js'
 import { type Session, SessionMaker, type SessionOwner } from './session.js'
+import { Throttle } from './throttle.js'
 import { type WaitingCall, WaitingCalls } from './waiting-calls.js'
 
 /** The functions of the promise being made. An executor of the module's own saves a closure per call. */
@@ -27,6 +29,7 @@ const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => 
 /** What a client has under way. */
 export interface OutboundFacts {
   readonly pool: PoolFacts
+  /** For a connection, or for their next attempt. */
   readonly waitingCalls: number
   readonly connections: readonly ReturnType<Session['info']>[]
 }
@@ -39,6 +42,8 @@ export class Outbound implements SessionOwner {
   readonly #dialers: readonly Dialer[]
   readonly #sessions: SessionMaker
   readonly #waiting: WaitingCalls
+  readonly #throttle: Throttle
+  readonly #repeater: CallRepeater
   #closing: Promise<void> | null = null
   /** Closing is over. */
   #closed = false
@@ -46,14 +51,15 @@ export class Outbound implements SessionOwner {
   constructor(
     environment: Environment,
     dialers: readonly Dialer[],
-    pool: PoolOptions,
-    timeoutMs: number,
+    { pool, timeoutMs, retry, throttle }: Pick<ParsedClientOptions, 'pool' | 'timeoutMs' | 'retry' | 'throttle'>,
     services: readonly ServiceFingerprint[],
   ) {
     this.#environment = environment
     this.#timeoutMs = timeoutMs
     this.#dialers = dialers
     this.#waiting = new WaitingCalls(environment)
+    this.#throttle = new Throttle(throttle)
+    this.#repeater = new CallRepeater(environment, retry, this.#throttle, (attempt) => this.#callAgain(attempt))
     const sessions = new SessionMaker(environment, new Registry(), this)
     this.#sessions = sessions
     const dials = dialers.map((dialer) => async () => sessions.of(await dialer.dial(sessions, services)))
@@ -74,15 +80,53 @@ export class Outbound implements SessionOwner {
     if (options.signal !== undefined) checkSignal(options.signal)
     const promise = new Promise<unknown>(capture)
     const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
+    pending.request = request
+    pending.options = options
+    pending.keeper = this.#repeater
     counters.callsStarted += 1
     if (options.signal !== undefined && !watchSignal(pending, options.signal)) return promise
+    if (this.#throttle.active && !this.#admit(pending)) return promise
     const session = this.ready()
     if (session === null) {
-      this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, request, lane, metadata) })
+      this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) })
     } else if (this.overfull(session))
       pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
     else session.caller.call(pending, request, lane, metadata, timeoutMs)
     return promise
+  }
+
+  /** Whether the server would take the call, as far as can be told; if not, it fails here. Counted. */
+  #admit(attempt: PendingCall): boolean {
+    const { clock, random, counters } = this.#environment
+    if (this.#throttle.admit(clock.now(), random.next())) return true
+    counters.failed('throttled')
+    attempt.fail(failure('throttled', 'the server has refused most calls lately: this one was not sent'))
+    return false
+  }
+
+  /** Makes a call that failed, on another connection where there is one. */
+  #callAgain(attempt: PendingCall): void {
+    if (this.#throttle.active && !this.#admit(attempt)) return
+    let metadata: Uint8Array | null
+    let lane: number
+    try {
+      lane = laneOf(attempt.options.priority)
+      metadata = this.metadata(attempt.options.metadata)
+    } catch (error) {
+      attempt.fail(asError(error))
+      return
+    }
+    const session = this.#elsewhere(attempt.before?.place ?? null)
+    if (session === null) {
+      this.wait({ waiter: attempt, start: ({ caller }) => this.#callLate(caller, attempt, lane, metadata) })
+    } else if (this.overfull(session)) attempt.fail(this.queueFull('too many bytes'))
+    else this.#callLate(session.caller, attempt, lane, metadata)
+  }
+
+  #elsewhere(place: CallPlace | null): Session | null {
+    const session = this.ready()
+    if (session === null || session.caller !== place) return session
+    return this.#pool.find(({ caller }) => caller !== place && !caller.full) ?? session
   }
 
   /** Resolves when there is a connection; rejects when dialling fails, or a contract does not fit the peer's. */
@@ -106,7 +150,7 @@ export class Outbound implements SessionOwner {
   info(): OutboundFacts {
     return {
       pool: this.#pool.facts(),
-      waitingCalls: this.#waiting.length,
+      waitingCalls: this.#waiting.length + this.#repeater.pausing,
       connections: this.#sessions.all().map((session) => session.info()),
     }
   }
@@ -142,6 +186,7 @@ export class Outbound implements SessionOwner {
 
   async #close(graceMs: number): Promise<void> {
     this.#pool.close()
+    this.#repeater.close(failure('closed', 'the client was closed'))
     this.#waiting.failAll(failure('closed', 'the client was closed'))
     for (const dialer of this.#dialers) dialer.close()
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
@@ -167,8 +212,8 @@ export class Outbound implements SessionOwner {
   }
 
   /** Makes a call that had to wait, with what is left of its time. */
-  #callLate(caller: Caller, pending: PendingCall, request: unknown, lane: number, metadata: Uint8Array | null): void {
-    const { timeoutMs } = pending
+  #callLate(caller: Caller, pending: PendingCall, lane: number, metadata: Uint8Array | null): void {
+    const { timeoutMs, request } = pending
     const leftMs = Math.min(timeoutMs, Math.ceil(pending.expiresAt - this.#environment.clock.now()))
     if (leftMs > 0) caller.call(pending, request, lane, metadata, leftMs)
     else pending.fail(expired(timeoutMs, 'no'))

@@ -4,6 +4,7 @@ import type { Processed, TransportError } from '../base/errors.js'
 import type { Turn } from '../base/turns.js'
 import type { Ticket } from '../connection/ticket.js'
 import type { Abortable } from './abort.js'
+import { type CallOptions, NO_OPTIONS } from './options.js'
 import type { AnyMethod } from './service.js'
 
 /** A connection, as far as a call on it is concerned. */
@@ -13,6 +14,25 @@ export interface CallPlace {
   leave(call: PendingCall): number
   /** What is left of its time. */
   leftMs(call: PendingCall): number
+}
+
+/** Who can make a call again. */
+export interface CallKeeper {
+  /**
+   * An attempt has failed, and is off its connection. Returns the error to fail the call with, or null: the call goes on
+   * in another attempt.
+   */
+  onFailed(attempt: PendingCall, error: TransportError): TransportError | null
+}
+
+/** What became of the attempts before this one. */
+export interface Attempts {
+  readonly made: number
+  readonly moves: number
+  /** Whether the handler ran for any of them. */
+  readonly processed: Processed
+  /** Where the last of them failed. */
+  readonly place: CallPlace | null
 }
 
 /**
@@ -30,6 +50,13 @@ export class PendingCall implements Ticket, Abortable {
   id = 0
   /** Behind the call's frame in the stream of bytes: handed to the socket once `handedBytes` has reached it. */
   endPosition = Number.POSITIVE_INFINITY
+  /** What it takes to make it again: borrowed from the caller until it has an outcome. */
+  request: unknown = undefined
+  options: CallOptions = NO_OPTIONS
+  /** Null for a call that is made once. */
+  keeper: CallKeeper | null = null
+  /** Null for the first attempt. */
+  before: Attempts | null = null
   /** Ends the watch over the caller's signal. */
   unwatch: (() => void) | null = null
   readonly #counters: Counters
@@ -89,8 +116,22 @@ export class PendingCall implements Ticket, Abortable {
 
   fail(error: TransportError): void {
     this.settled = true
+    const final = this.keeper === null ? error : this.keeper.onFailed(this, error)
     if (this.unwatch !== null) this.unwatch()
+    // A call that was given up keeps its place for a while, and need not keep its request.
+    this.request = undefined
+    if (final === null) return
     this.#counters.callsFailed += 1
-    this.#reject(error)
+    this.#reject(final)
+  }
+
+  /** The next attempt of the same call, with the same promise and the same deadline. */
+  again(before: Attempts): PendingCall {
+    const next = new PendingCall(this.method, this.turn, this.timeoutMs, this.#counters, this.#resolve, this.#reject)
+    next.request = this.request
+    next.options = this.options
+    next.keeper = this.keeper
+    next.before = before
+    return next
   }
 }

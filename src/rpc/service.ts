@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { failure } from '../base/errors.js'
+import { group, type InputOf, integer, type OutputOf } from '../base/options.js'
 import type { Codec } from '../codec/codec.js'
 import { msgpack } from '../codec/msgpack.js'
 import { type CoalescerOptions, checkCoalescing } from '../mailbox/coalescer.js'
@@ -18,6 +19,8 @@ export interface Method<Request, Response, Kind extends MethodKind = MethodKind>
   readonly service: ServiceFacts | null
   /** Of one-way methods: what is sent within a short time leaves merged; null where each message leaves by itself. */
   readonly coalescing: CoalescerOptions<Request> | null
+  /** Whether it may run twice, and how it is made twice where it is slow. */
+  readonly repeats: Repeats
   /** Small and unique in this process: finds a method's number on a connection without hashing. */
   readonly index: number
 }
@@ -27,11 +30,39 @@ export interface MethodCodecs<Request, Response> {
   readonly response?: Codec<Response>
 }
 
+/** A method that runs twice does what it does once: only such a one is repeated when it may have run. */
+export interface Repeats {
+  readonly idempotent: boolean
+  /** Another attempt each time that there is no answer for so long; null: none. */
+  readonly hedge: OutputOf<typeof hedgeRules> | null
+}
+
+export interface UnaryOptions<Request, Response> extends MethodCodecs<Request, Response> {
+  /** Running it twice does no harm: a call that failed may be made again although its handler may have run. */
+  readonly idempotent?: boolean
+  /** Makes a slow call again before it has failed; the first answer counts. Only where it is idempotent. */
+  readonly hedge?: InputOf<typeof hedgeRules>
+}
+
+const hedgeRules = group({
+  /** How long an attempt may be without an answer before there is another. */
+  delayMs: integer(100, 1, 3_600_000),
+  /** The first included. */
+  maxAttempts: integer(2, 2, 5),
+})
+
+const ONCE: Repeats = { idempotent: false, hedge: null }
+
 /** One request, one answer. msgpack where no codec is given. */
 export function unary<Request, Response>(
-  codecs: MethodCodecs<Request, Response> = {},
+  options: UnaryOptions<Request, Response> = {},
 ): Method<Request, Response, 'unary'> {
-  return makeMethod('unary', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+  const { idempotent = false, hedge, request = msgpack<Request>(), response = msgpack<Response>() } = options
+  if (hedge !== undefined && !idempotent) {
+    throw failure('option-range', 'option hedge is for methods that are idempotent', { details: { option: 'hedge' } })
+  }
+  const repeats = { idempotent, hedge: hedge === undefined ? null : hedgeRules.parse(hedge, 'hedge') }
+  return makeMethod('unary', '', request, response, null, null, repeats)
 }
 
 /** One request, many answers. */
@@ -83,9 +114,10 @@ function makeMethod<Request, Response, Kind extends MethodKind>(
   response: Codec<Response>,
   service: ServiceFacts | null = null,
   coalescing: CoalescerOptions<Request> | null = null,
+  repeats: Repeats = ONCE,
 ): Method<Request, Response, Kind> {
   methodCount += 1
-  return { kind, name, request, response, service, coalescing, index: methodCount }
+  return { kind, name, request, response, service, coalescing, repeats, index: methodCount }
 }
 
 /** Any method: a codec both reads and writes its type, so that no narrower type contains them all. */
@@ -126,8 +158,9 @@ export function defineService<const M extends Methods>(name: string, methods: M)
     .digest('hex')
     .slice(0, 16)
   const facts: ServiceFacts = { name, fingerprint }
-  const named = Object.entries(methods).map(([short, { kind, request, response, coalescing }]) => {
-    return [short, makeMethod(kind, checkName(`${name}.${short}`), request, response, facts, coalescing)] as const
+  const named = Object.entries(methods).map(([short, { kind, request, response, coalescing, repeats }]) => {
+    const full = checkName(`${name}.${short}`)
+    return [short, makeMethod(kind, full, request, response, facts, coalescing, repeats)] as const
   })
   return Object.freeze({ ...Object.fromEntries(named), [SERVICE]: facts }) as unknown as Service<M>
 }

@@ -19,7 +19,7 @@ const owners: readonly Owner[] = [
   { name: 'a server', defaults: serverRules.parse({}, '') as Options, take: (options) => new Server(options) },
 ]
 
-const GROUPS = ['socket', 'batch', 'compression', 'limits', 'pool']
+const GROUPS = ['socket', 'batch', 'compression', 'limits', 'pool', 'retry', 'throttle']
 
 interface Option {
   readonly owner: Owner

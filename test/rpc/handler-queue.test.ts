@@ -33,7 +33,9 @@ async function busy(stage: Stage, options: HandlerOptions, method: 'do' | 'note'
     },
     { [method]: options },
   )
-  return { server, client: stage.client(address), running, work: stage.client(address).use(Work) }
+  // Each refusal is looked at by itself.
+  const once = { retry: { maxAttempts: 1 } }
+  return { server, client: stage.client(address, once), running, work: stage.client(address, once).use(Work) }
 }
 
 async function settle(): Promise<void> {

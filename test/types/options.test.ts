@@ -37,7 +37,9 @@ it('metrics are numbers, one for each reason', () => {
 
 it('options are the same on both sides, but for those that only a client has', () => {
   expectTypeOf<ClientOptions>().toExtend<ServerOptions>()
-  expectTypeOf<Exclude<keyof ClientOptions, keyof ServerOptions>>().toEqualTypeOf<'pool' | 'timeoutMs'>()
+  expectTypeOf<Exclude<keyof ClientOptions, keyof ServerOptions>>().toEqualTypeOf<
+    'pool' | 'timeoutMs' | 'retry' | 'throttle'
+  >()
   expectTypeOf<CloseOptions>().toEqualTypeOf<{ readonly graceMs?: number }>()
 })
 
