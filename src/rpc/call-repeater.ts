@@ -45,6 +45,10 @@ export class CallRepeater implements CallKeeper {
     return this.#pausing.size
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** Of the client: nothing is made again any more. */
   close(error: TransportError): void {
     this.#closed = true

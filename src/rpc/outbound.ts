@@ -9,11 +9,12 @@ import { watchSignal } from './abort.js'
 import { CallRepeater } from './call-repeater.js'
 import { type Caller, expired } from './caller.js'
 import { asError } from './codec-error.js'
+import { HedgedCall } from './hedge.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import { type CallOptions, checkSignal, checkTimeout, laneOf, type ParsedClientOptions } from './options.js'
 import { type CallPlace, PendingCall } from './pending-call.js'
 import { Registry } from './registry.js'
-import type { AnyMethod } from './service.js'
+import type { AnyMethod, Repeats } from './service.js'
 import { type Session, SessionMaker, type SessionOwner } from './session.js'
 import { Throttle } from './throttle.js'
 import { type WaitingCall, WaitingCalls } from './waiting-calls.js'
@@ -84,7 +85,8 @@ export class Outbound implements SessionOwner {
     pending.options = options
     pending.keeper = this.#repeater
     counters.callsStarted += 1
-    if (options.signal !== undefined && !watchSignal(pending, options.signal)) return promise
+    const watched = method.repeats.hedge === null ? pending : this.#hedge(pending, method.repeats.hedge)
+    if (options.signal !== undefined && !watchSignal(watched, options.signal)) return promise
     if (this.#throttle.active && !this.#admit(pending)) return promise
     const session = this.ready()
     if (session === null) {
@@ -93,6 +95,11 @@ export class Outbound implements SessionOwner {
       pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
     else session.caller.call(pending, request, lane, metadata, timeoutMs)
     return promise
+  }
+
+  #hedge(first: PendingCall, hedge: NonNullable<Repeats['hedge']>): HedgedCall {
+    const start = (attempt: PendingCall): void => this.#callAgain(attempt)
+    return new HedgedCall(first, hedge, { environment: this.#environment, repeater: this.#repeater, start })
   }
 
   /** Whether the server would take the call, as far as can be told; if not, it fails here. Counted. */
