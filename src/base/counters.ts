@@ -21,6 +21,8 @@ export class Counters {
   callsMoved = 0
   /** Second attempts of calls whose first had no answer yet. */
   callsHedged = 0
+  /** Whose time had passed before they were looked at: their handlers never ran. */
+  callsExpired = 0
   handlersStarted = 0
   handlersFinished = 0
   /** Put on the wire. With those dropped, refused, and still waiting these are all that were to be sent. */

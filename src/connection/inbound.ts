@@ -17,6 +17,8 @@ export class InboundMessage {
   lane = 0
   /** Milliseconds that the caller still waits; 0 for ever. */
   timeoutMs = 0
+  /** How long it is known to have waited on this side before it was read. */
+  waitedMs = 0
   /** The metadata block, or an empty range. Always borrowed. */
   metadataBytes: Buffer = NOTHING
   metadataStart = 0

@@ -79,6 +79,8 @@ export class ReadLoop implements FrameSink, PartsOwner {
   /** What of a chunk and of a batch was not delivered when reading paused. Owned copies. */
   #restOfChunk: Buffer | null = null
   #restOfBatch: Buffer | null = null
+  /** When the oldest of that had come. */
+  #restSince = 0
 
   constructor(channel: ByteChannel, owner: ReadLoopOwner, environment: Environment) {
     const { limits, clock } = environment
@@ -244,14 +246,20 @@ export class ReadLoop implements FrameSink, PartsOwner {
     }
     const chunk = this.#restOfChunk
     if (chunk === null) return
+    const since = this.#restSince
+    const { message } = this.#messages
     this.#restOfChunk = null
+    message.waitedMs = this.#environment.clock.now() - since
     this.#parse(chunk, 0, chunk.length)
+    message.waitedMs = 0
+    this.#restSince = since
   }
 
   /** Keeps what comes while reading is paused: the rest of one chunk, and what the system had read already. */
   #keepRest(bytes: Buffer, from: number, to: number): void {
     if (this.#closed) return
     const rest = bytes.subarray(from, to)
+    if (this.#restOfChunk === null) this.#restSince = this.#environment.clock.now()
     this.#restOfChunk = this.#restOfChunk === null ? Buffer.from(rest) : Buffer.concat([this.#restOfChunk, rest])
     this.#environment.counters.bytesCopiedIn += rest.length
   }

@@ -1,4 +1,6 @@
 // Hot path: `onCall` runs for every call received.
+// Long: a call is taken, held, run, answered and refused in one place, which is where its slot is kept.
+import type { Clock } from '../base/clock.js'
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -7,24 +9,23 @@ import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { flagsOf } from '../connection/message-flags.js'
+import { AgedLanes } from './aged-lanes.js'
+import type { Backlog } from './backlog.js'
 import { opaque } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
-import type { HandlerQueue, Job } from './handler-queue.js'
+import type { HandlerQueue } from './handler-queue.js'
+import { HeldCall, type HeldCallOwner, type Refusal } from './held-call.js'
+import { maxWaitOf } from './load-shedding.js'
 import { handlerError, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServerCall } from './server-call.js'
 import type { AnyMethod } from './service.js'
 
 /** A call whose handler has not settled. It holds its slot until then, whatever the caller does meanwhile. */
-interface RunningCall {
-  readonly id: number
-  readonly lane: number
-  readonly registration: Registration
-  readonly call: ServerCall
-}
+type RunningCall = Pick<HeldCall, 'id' | 'lane' | 'registration' | 'call'>
 
 /** The calls that the peer makes on one connection. */
-export class Dispatcher {
+export class Dispatcher implements HeldCallOwner {
   readonly #connection: Connection
   readonly #environment: Environment
   readonly #reception: Reception
@@ -32,6 +33,9 @@ export class Dispatcher {
   readonly #waits: () => boolean
   readonly #running: ExchangeTable<RunningCall>
   readonly #deadlines: DeadlineWatch
+  readonly #backlog: Backlog
+  /** What waits for the processor; made when something does. */
+  #queue: AgedLanes | null = null
   #leaving = false
 
   /**
@@ -42,6 +46,7 @@ export class Dispatcher {
     connection: Connection,
     environment: Environment,
     reception: Reception,
+    backlog: Backlog,
     onSettled: () => void,
     waits: () => boolean,
   ) {
@@ -49,10 +54,15 @@ export class Dispatcher {
     this.#connection = connection
     this.#environment = environment
     this.#reception = reception
+    this.#backlog = backlog
     this.#onSettled = onSettled
     this.#waits = waits
     this.#running = new ExchangeTable(limits.maxOpenCalls)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
+  }
+
+  get clock(): Clock {
+    return this.#environment.clock
   }
 
   /** Handlers that have not settled. */
@@ -84,15 +94,27 @@ export class Dispatcher {
     try {
       registration = this.#reception.findOf(message, 'unary')
       this.#checkPlace()
+      if (message.waitedMs > 0 && message.timeoutMs > 0 && message.waitedMs >= message.timeoutMs) {
+        this.#environment.counters.callsExpired += 1
+        this.#answerError(id, failure('deadline', 'the deadline of the caller had passed'), 'no')
+        return
+      }
+      if (!this.#backlog.admits(lane)) {
+        this.#answerError(id, this.#overloaded(), 'no')
+        return
+      }
       call = this.#serverCall(message)
+      if (this.#backlog.active || registration.queue?.busy === true) {
+        this.#hold(message, registration, call)
+        return
+      }
       value = this.#reception.decode(registration, message)
     } catch (error) {
       this.#refuse(id, opaque(error))
       return
     }
-    const { queue } = registration
-    if (queue === null || queue.tryStart()) this.#run(registration, id, lane, value, call)
-    else this.#queue(registration, queue, id, lane, value, call, message.end - message.start)
+    registration.queue?.tryStart()
+    this.#run(registration, id, lane, value, call)
   }
 
   onCancel(id: number, code: StatusCode): void {
@@ -149,41 +171,75 @@ export class Dispatcher {
     }
   }
 
-  /** Has the call wait for its handler. It holds its slot meanwhile, and can be cancelled. */
-  #queue(
-    registration: Registration,
-    queue: HandlerQueue,
-    id: number,
-    lane: number,
-    value: unknown,
-    call: ServerCall,
-    bytes: number,
-  ): void {
-    const end = (error: TransportError): void => {
-      this.#running.close(id)
-      this.#answerError(id, error, 'no')
-      this.#onSettled()
-    }
-    const full = (): TransportError => {
-      this.#environment.counters.failed('queue-full')
-      return failure('queue-full', `too many calls wait for ${registration.method.name}`)
-    }
-    const job: Job = {
-      lane,
-      bytes,
-      get stale() {
-        return call.abandoned !== null
-      },
-      start: () => {
-        this.#running.close(id)
-        this.#run(registration, id, lane, value, call)
-        this.#onSettled()
-      },
-      drop: () => end(call.abandoned ?? full()),
-    }
-    this.#running.keep(id, { id, lane, registration, call })
+  /** Has the call wait, for the processor or for a place of its handler. It holds its slot meanwhile. */
+  #hold(message: InboundMessage, registration: Registration, call: ServerCall): void {
+    const maxWaitMs = maxWaitOf(message.lane, call.remainingMs, this.#backlog.options)
+    const held = new HeldCall(message, registration, call, maxWaitMs, this)
+    this.#running.keep(held.id, held)
     this.#deadlines.note(call.expiresAt)
-    if (queue.offer(job) !== 'accepted') end(full())
+    if (this.#backlog.active) {
+      const { maxOpenCalls } = this.#environment.limits
+      this.#queue ??= new AgedLanes(
+        { maxMessages: maxOpenCalls, maxBytes: Number.POSITIVE_INFINITY, overflow: 'reject' },
+        this.#backlog.options.intervalMs,
+      )
+      this.#backlog.offer(this.#queue, held)
+    } else this.#place(held, registration.queue)
+  }
+
+  /** Has a call wait for a place of its handler. */
+  #place(held: HeldCall, queue: HandlerQueue | null): void {
+    held.placed = true
+    if (queue?.offer(held) !== 'accepted') this.refuse(held, 'full')
+  }
+
+  /** The turn of a call that waited has come. */
+  start(held: HeldCall): void {
+    const { id, lane, registration, call, payload } = held
+    const { queue } = registration
+    if (!held.placed && queue !== null && !queue.tryStart()) {
+      this.#place(held, queue)
+      return
+    }
+    this.#running.close(id)
+    let value: unknown
+    try {
+      value = this.#reception.decode(registration, payload)
+    } catch (error) {
+      queue?.settled()
+      this.#refuse(id, opaque(error))
+      this.#onSettled()
+      return
+    }
+    this.#run(registration, id, lane, value, call)
+    this.#onSettled()
+  }
+
+  /** A call that waited is not run. */
+  refuse({ id, registration, call }: HeldCall, why: Refusal): void {
+    this.#running.close(id)
+    this.#answerError(id, this.#refusal(why, registration, call), 'no')
+    this.#onSettled()
+  }
+
+  /** Counted. */
+  #refusal(why: Refusal, { method }: Registration, { abandoned }: ServerCall): TransportError {
+    const { counters } = this.#environment
+    if (why === 'stale') {
+      if (abandoned !== null && abandoned.reason !== 'deadline') return abandoned
+      counters.callsExpired += 1
+      return abandoned ?? failure('deadline', 'the deadline of the caller had passed')
+    }
+    if (why === 'too-old') return this.#overloaded()
+    counters.failed('queue-full')
+    return failure('queue-full', `too many calls wait for ${method.name}`)
+  }
+
+  /** Counted. */
+  #overloaded(): TransportError {
+    this.#environment.counters.failed('overloaded')
+    const { intervalMs } = this.#backlog.options
+    return failure('overloaded', 'calls wait too long here', { details: { retryAfterMs: intervalMs } })
   }
 
   #await(running: RunningCall, result: Promise<unknown>): void {

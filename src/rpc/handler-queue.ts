@@ -1,8 +1,8 @@
 // Hot path where it is used: `tryStart` and `settled` run for every call of a handler that has one.
 import { failure } from '../base/errors.js'
 import { group, type InputOf, integer, type OutputOf, oneOf, optional } from '../base/options.js'
-import { Lanes } from '../mailbox/lanes.js'
 import { type Offer, OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
+import { AgedLanes, type Job } from './aged-lanes.js'
 import type { MethodKind } from './service.js'
 
 export const handlerRules = group({
@@ -18,26 +18,19 @@ export const handlerRules = group({
 /** How much of a handler runs and waits. */
 export type HandlerOptions = InputOf<typeof handlerRules>
 
-/** A call, a message or a stream that waits for its handler. */
-export interface Job {
-  readonly lane: number
-  readonly bytes: number
-  /** Nobody waits for it any more. */
-  readonly stale: boolean
-  /** Runs it; whoever does says `settled` in the end. */
-  start(): void
-  /** It will not run: it is stale, or made room for another. */
-  drop(): void
-}
-
 /** Holds a handler to its concurrency. What is over it waits by priority, or is refused. */
 export class HandlerQueue {
   readonly #concurrency: number
-  readonly #lanes: Lanes<Job>
+  readonly #lanes: AgedLanes
   #running = 0
   #starting = false
 
-  constructor({ concurrency, maxQueued, maxQueuedBytes, overflow }: OutputOf<typeof handlerRules>, kind: MethodKind) {
+  /** `intervalMs`: a queue that has not been empty for so long refuses what has waited too long. */
+  constructor(
+    { concurrency, maxQueued, maxQueuedBytes, overflow }: OutputOf<typeof handlerRules>,
+    kind: MethodKind,
+    intervalMs: number,
+  ) {
     if (overflow === 'wait' && kind !== 'oneWay') {
       throw failure('option-range', 'option overflow cannot be wait for what has an answer: its caller is told', {
         details: { option: 'overflow' },
@@ -52,7 +45,7 @@ export class HandlerQueue {
       maxBytes: unbounded ? Number.POSITIVE_INFINITY : maxQueuedBytes,
       overflow: policy,
     }
-    this.#lanes = new Lanes<Job>(bounds, (job) => job.drop())
+    this.#lanes = new AgedLanes(bounds, intervalMs)
   }
 
   get running(): number {
@@ -63,16 +56,21 @@ export class HandlerQueue {
     return this.#lanes.length
   }
 
+  /** Who comes now has to wait. */
+  get busy(): boolean {
+    return this.#running >= this.#concurrency || this.#starting || this.#lanes.length > 0
+  }
+
   /** Takes a place if there is one and nobody waits for it. */
   tryStart(): boolean {
-    if (this.#running >= this.#concurrency || this.#starting || this.#lanes.length > 0) return false
+    if (this.busy) return false
     this.#running += 1
     return true
   }
 
   /** Takes a job in that found no place. */
   offer(job: Job): Offer {
-    return this.#lanes.offer(job.lane, job)
+    return this.#lanes.offer(job)
   }
 
   /** A handler has settled: its place is free. */
@@ -84,11 +82,8 @@ export class HandlerQueue {
     while (this.#running < this.#concurrency) {
       const job = this.#lanes.next()
       if (job === undefined) break
-      if (job.stale) job.drop()
-      else {
-        this.#running += 1
-        job.start()
-      }
+      this.#running += 1
+      job.start()
     }
     this.#starting = false
   }

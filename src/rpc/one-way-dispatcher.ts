@@ -7,8 +7,8 @@ import type { InboundMessage } from '../connection/inbound.js'
 import { PAUSE } from '../connection/read-loop.js'
 import { Ring } from '../memory/ring.js'
 import { Acknowledgements } from './acknowledgements.js'
+import type { Job } from './aged-lanes.js'
 import { opaque } from './codec-error.js'
-import type { Job } from './handler-queue.js'
 import { type Metadata, NO_METADATA } from './metadata.js'
 import { handlerError, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
@@ -176,6 +176,7 @@ export class OneWayDispatcher {
     const job: Job = {
       lane,
       bytes: cost,
+      aging: null,
       stale: false,
       start: () => {
         this.#queued -= count

@@ -5,6 +5,7 @@ import { type Random, systemRandom } from '../base/random.js'
 import { connectionRules } from '../connection/options.js'
 import { LANE, type Priority } from '../mailbox/lane.js'
 import { poolRules } from '../pool/options.js'
+import { overloadRules } from './load-shedding.js'
 import type { Metadata } from './metadata.js'
 import { retryRules } from './retry-budget.js'
 import { throttleRules } from './throttle.js'
@@ -117,7 +118,11 @@ const shared = {
   random: instance<Random>(systemRandom),
 }
 
-export const serverRules = group(shared)
+export const serverRules = group({
+  ...shared,
+  /** What happens when calls come faster than they are handled. */
+  overload: overloadRules,
+})
 
 export const clientRules = group({
   ...shared,

@@ -6,6 +6,7 @@ import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage } from '../connection/inbound.js'
+import type { Backlog } from './backlog.js'
 import { IntroducedMethods } from './introduced-methods.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
 import type { Registration, Registry } from './registry.js'
@@ -13,6 +14,9 @@ import type { PeerFacts } from './server-call.js'
 import type { MethodKind } from './service.js'
 
 const UNKNOWN_TIME = -1
+
+/** Where the bytes of a request are. */
+export type Payload = Pick<InboundMessage, 'bytes' | 'start' | 'end' | 'owned'>
 
 /** What all that the peer asks for on one connection goes through first: who serves it, and what it says. */
 export class Reception {
@@ -22,8 +26,18 @@ export class Reception {
   readonly #methods: IntroducedMethods
   /** The time, read once a turn: a turn is at most `limits.maxTurnMs` long. */
   #turnNow = UNKNOWN_TIME
+  /** Handlers that had started when it was read. */
+  #handlersBefore = 0
+  readonly #backlog: Pick<Backlog, 'noteTurn'>
 
-  constructor(connection: Connection, agreement: Agreement, environment: Environment, registry: Registry) {
+  constructor(
+    connection: Connection,
+    agreement: Agreement,
+    environment: Environment,
+    registry: Registry,
+    backlog: Pick<Backlog, 'noteTurn'>,
+  ) {
+    this.#backlog = backlog
     this.#connection = connection
     this.#environment = environment
     this.#methods = new IntroducedMethods(registry, agreement, environment.limits.maxMethods)
@@ -36,6 +50,9 @@ export class Reception {
   }
 
   onTurnEnd(): void {
+    if (this.#turnNow === UNKNOWN_TIME) return
+    const { clock, counters } = this.#environment
+    this.#backlog.noteTurn(clock.now() - this.#turnNow, counters.handlersStarted - this.#handlersBefore)
     this.#turnNow = UNKNOWN_TIME
   }
 
@@ -58,8 +75,8 @@ export class Reception {
   }
 
   /** The request. Throws what is wrong with its bytes. */
-  decode({ method }: Registration, message: InboundMessage): unknown {
-    return method.request.decode(message.bytes, message.start, message.end, message.owned, this.#environment.limits)
+  decode({ method }: Registration, { bytes, start, end, owned }: Payload): unknown {
+    return method.request.decode(bytes, start, end, owned, this.#environment.limits)
   }
 
   metadata({ metadataBytes, metadataStart, metadataEnd }: InboundMessage): Metadata {
@@ -68,12 +85,15 @@ export class Reception {
   }
 
   /** When the caller waits no more, on the clock. */
-  deadline({ timeoutMs }: InboundMessage): number {
-    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs
+  deadline({ timeoutMs, waitedMs }: InboundMessage): number {
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs - waitedMs
   }
 
   now(): number {
-    if (this.#turnNow === UNKNOWN_TIME) this.#turnNow = this.#environment.clock.now()
+    if (this.#turnNow === UNKNOWN_TIME) {
+      this.#turnNow = this.#environment.clock.now()
+      this.#handlersBefore = this.#environment.counters.handlersStarted
+    }
     return this.#turnNow
   }
 

@@ -2,6 +2,7 @@ import { failure } from '../base/errors.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import { BatchHandler } from './batch-handler.js'
 import { type HandlerOptions, HandlerQueue, handlerRules } from './handler-queue.js'
+import { type OverloadOptions, overloadRules } from './load-shedding.js'
 import type { ServerCall } from './server-call.js'
 import { type AnyMethod, type Methods, type Service, serviceFacts } from './service.js'
 import type { ServiceHandlers, ServiceOptions } from './service-types.js'
@@ -23,6 +24,11 @@ export interface Registration {
 export class Registry {
   readonly #byName = new Map<string, Registration>()
   readonly #services: ServiceFingerprint[] = []
+  readonly #intervalMs: number
+
+  constructor({ intervalMs }: Pick<OverloadOptions, 'intervalMs'> = overloadRules.parse(undefined, 'overload')) {
+    this.#intervalMs = intervalMs
+  }
 
   get services(): readonly ServiceFingerprint[] {
     return this.#services
@@ -35,7 +41,7 @@ export class Registry {
   /** `options` bound how much of the handler runs and waits. Throws what is wrong with them. */
   add(method: AnyMethod, handler: AnyHandler, options?: HandlerOptions): void {
     this.#checkFree(method)
-    this.#byName.set(method.name, registrationOf(method, handler, options))
+    this.#byName.set(method.name, registrationOf(method, handler, options, this.#intervalMs))
   }
 
   addService<M extends Methods>(
@@ -55,7 +61,7 @@ export class Registry {
       const handler = own[short]
       if (handler === undefined) throw failure('misuse', `the service ${name} has no handler for ${short}`)
       const bound = typeof handler === 'function' ? handler.bind(handlers) : handler
-      return registrationOf(method, bound as AnyHandler, bounds[short])
+      return registrationOf(method, bound as AnyHandler, bounds[short], this.#intervalMs)
     })
     for (const registration of registrations) this.#byName.set(registration.method.name, registration)
     this.#services.push({ name, fingerprint })
@@ -66,8 +72,14 @@ export class Registry {
   }
 }
 
-function registrationOf(method: AnyMethod, handler: AnyHandler, options: HandlerOptions | undefined): Registration {
-  const queue = options === undefined ? null : new HandlerQueue(handlerRules.parse(options, method.name), method.kind)
+function registrationOf(
+  method: AnyMethod,
+  handler: AnyHandler,
+  options: HandlerOptions | undefined,
+  intervalMs: number,
+): Registration {
+  const bounds = options === undefined ? null : handlerRules.parse(options, method.name)
+  const queue = bounds === null ? null : new HandlerQueue(bounds, method.kind, intervalMs)
   if (typeof handler === 'function') return { method, handler, queue, batch: false }
   if (!(handler instanceof BatchHandler)) throw failure('misuse', `the handler of ${method.name} is not a function`)
   if (method.kind !== 'oneWay')

@@ -15,7 +15,7 @@ import { type Session, SessionMaker } from './session.js'
 /** Serves methods at one or more addresses. Handlers and services can be added while it listens. */
 export class Server {
   readonly #environment: Environment
-  readonly #registry = new Registry()
+  readonly #registry: Registry
   readonly #sessions: SessionMaker
   readonly #acceptor: Acceptor
   #closing: Promise<void> | null = null
@@ -23,12 +23,10 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     const parsed = serverRules.parse(options, '')
     this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
+    this.#registry = new Registry(parsed.overload)
     const nothing = (): void => {}
-    this.#sessions = new SessionMaker(this.#environment, this.#registry, {
-      onLeaving: nothing,
-      onRoom: nothing,
-      onGone: nothing,
-    })
+    const owner = { onLeaving: nothing, onRoom: nothing, onGone: nothing }
+    this.#sessions = new SessionMaker(this.#environment, this.#registry, owner, parsed.overload)
     this.#acceptor = new Acceptor(parsed.socket, this.#environment, this.#sessions, () => this.#registry.services)
   }
 

@@ -7,8 +7,10 @@ import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
 import { remoteError } from '../connection/remote-error.js'
 import { Unacked } from '../connection/unacked.js'
+import { Backlog } from './backlog.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
+import { type OverloadOptions, overloadRules } from './load-shedding.js'
 import { MethodNumbers } from './method-numbers.js'
 import { OneWayDispatcher } from './one-way-dispatcher.js'
 import { MAX_TIMEOUT_MS } from './options.js'
@@ -31,8 +33,15 @@ export class SessionMaker implements ConnectionOwner {
   readonly #registry: Registry
   readonly #owner: SessionOwner
   readonly #sessions = new Map<Connection, Session>()
+  readonly #backlog: Backlog
 
-  constructor(environment: Environment, registry: Registry, owner: SessionOwner) {
+  constructor(
+    environment: Environment,
+    registry: Registry,
+    owner: SessionOwner,
+    overload: OverloadOptions = overloadRules.parse(undefined, 'overload'),
+  ) {
+    this.#backlog = new Backlog(environment, overload)
     this.#environment = environment
     this.#registry = registry
     this.#owner = owner
@@ -51,7 +60,7 @@ export class SessionMaker implements ConnectionOwner {
   }
 
   onReady(connection: Connection, agreement: Agreement): Session {
-    const session = new Session(connection, agreement, this.#environment, this.#registry, this.#owner)
+    const session = new Session(connection, agreement, this.#environment, this.#registry, this.#owner, this.#backlog)
     this.#sessions.set(connection, session)
     return session
   }
@@ -60,6 +69,7 @@ export class SessionMaker implements ConnectionOwner {
     const session = this.#sessions.get(connection)
     if (session === undefined) return
     this.#sessions.delete(connection)
+    if (this.#sessions.size === 0) this.#backlog.close()
     session.onGone()
     this.#owner.onGone(session)
   }
@@ -92,6 +102,7 @@ export class Session implements Receiver {
     environment: Environment,
     registry: Registry,
     owner: SessionOwner,
+    backlog: Backlog,
   ) {
     this.connection = connection
     this.agreement = agreement
@@ -101,8 +112,8 @@ export class Session implements Receiver {
     this.caller = new Caller(connection, agreement, environment, this.numbers)
     this.unacked = new Unacked(environment.limits.maxUnackedMessages)
     const onSettled = (): void => this.#endWhenDone()
-    this.#reception = new Reception(connection, agreement, environment, registry)
-    this.#dispatcher = new Dispatcher(connection, environment, this.#reception, onSettled, () => {
+    this.#reception = new Reception(connection, agreement, environment, registry, backlog)
+    this.#dispatcher = new Dispatcher(connection, environment, this.#reception, backlog, onSettled, () => {
       return this.inFlight > 0
     })
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)

@@ -3,9 +3,9 @@ import type { Connection } from '../connection/connection.js'
 import { sendStreamRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
+import type { Job } from './aged-lanes.js'
 import { opaque } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
-import type { Job } from './handler-queue.js'
 import type { Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServedStream, type ServedStreamOwner } from './served-stream.js'
@@ -77,6 +77,7 @@ export class StreamDispatcher implements ServedStreamOwner {
       const job: Job = {
         lane,
         bytes: message.end - message.start,
+        aging: null,
         get stale() {
           return served.call.abandoned !== null
         },

@@ -19,7 +19,7 @@ const owners: readonly Owner[] = [
   { name: 'a server', defaults: serverRules.parse({}, '') as Options, take: (options) => new Server(options) },
 ]
 
-const GROUPS = ['socket', 'batch', 'compression', 'limits', 'pool', 'retry', 'throttle']
+const GROUPS = ['socket', 'batch', 'compression', 'limits', 'pool', 'retry', 'throttle', 'overload']
 
 interface Option {
   readonly owner: Owner
@@ -62,9 +62,8 @@ function failureOf(give: () => unknown): TransportError {
 
 describe('options', () => {
   it('are those that this test walks: every group, and every limit', () => {
-    expect(Object.keys(owners[0]?.defaults ?? {}).filter((name) => GROUPS.includes(name))).toEqual(
-      expect.arrayContaining(GROUPS),
-    )
+    const groups = owners.flatMap(({ defaults }) => Object.keys(defaults)).filter((name) => GROUPS.includes(name))
+    expect(groups).toEqual(expect.arrayContaining(GROUPS))
     const limits = all.filter(([name]) => name.startsWith('a server, limits.'))
     expect(limits).toHaveLength(Object.keys(LIMITS).length)
     expect(all.length).toBeGreaterThan(100)

@@ -1,0 +1,108 @@
+import { WheelTimer } from '../base/timer-wheel.js'
+import type { Environment } from '../connection/environment.js'
+import type { Offer } from '../mailbox/mailbox.js'
+import { Ring } from '../memory/ring.js'
+import type { AgedLanes, Job } from './aged-lanes.js'
+import { LoopPressure, type OverloadOptions } from './load-shedding.js'
+
+/** Handlers that take longer than this on average are better queued: a queued call costs a tenth of it. */
+const SLOW_MS = 0.05
+/** How often the lateness of the event loop is looked at while calls come. */
+const LOOK_MS = 50
+
+/**
+ * Calls for handlers that keep the processor busy. Where each ran as it was read, the others would wait in the buffers
+ * of the system, where nobody sees how old they are, and by the time they are read their callers have gone. So when a
+ * turn of a connection took long for the few calls it ran, calls are only read, and run from here: a few milliseconds of
+ * them a turn, one of each connection after the other, until none is left.
+ */
+export class Backlog {
+  /** Calls are to wait here. */
+  active = false
+  readonly options: OverloadOptions
+  readonly #environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>
+  /** Connections of which something waits, in turn. */
+  readonly #queues = new Ring<AgedLanes>()
+  readonly #pressure: LoopPressure
+  readonly #look: WheelTimer
+  readonly #run: () => void
+  #running = false
+  #lookDueAt = 0
+  #calls = false
+
+  constructor(environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>, options: OverloadOptions) {
+    this.options = options
+    this.#environment = environment
+    this.#pressure = new LoopPressure(options.maxLoopDelayMs)
+    this.#look = new WheelTimer(() => this.#onLook())
+    this.#run = () => this.#runSome()
+  }
+
+  /** Which share of the calls is taken, for the lateness of the event loop. */
+  get share(): number {
+    return this.#pressure.share
+  }
+
+  /** Whether a call of this lane is taken, for the lateness of the event loop. */
+  admits(lane: number): boolean {
+    return this.#pressure.share === 1 || this.#pressure.admits(lane)
+  }
+
+  /** A turn of a connection took so long, and ran so many handlers. */
+  noteTurn(tookMs: number, handlers: number): void {
+    this.#calls = true
+    if (!this.#look.armed && this.options.maxLoopDelayMs > 0) this.#arm()
+    if (tookMs < this.#environment.limits.maxTurnMs || tookMs < handlers * SLOW_MS) return
+    if (this.options.maxWaitMs > 0 && handlers > 0) this.#begin()
+  }
+
+  /** Has a call wait in the queue of its connection. */
+  offer(queue: AgedLanes, job: Job): Offer {
+    const wasEmpty = queue.length === 0
+    const offer = queue.offer(job)
+    if (offer === 'accepted' && wasEmpty) this.#queues.push(queue)
+    this.#begin()
+    return offer
+  }
+
+  /** No connection is left. */
+  close(): void {
+    this.#environment.wheel.disarm(this.#look)
+  }
+
+  #begin(): void {
+    this.active = true
+    if (this.#running) return
+    this.#running = true
+    this.#environment.clock.nextTurn(this.#run)
+  }
+
+  #runSome(): void {
+    const { clock, limits } = this.#environment
+    const endsAt = clock.now() + limits.maxTurnMs
+    do {
+      const queue = this.#queues.shift()
+      if (queue === undefined) {
+        this.active = false
+        this.#running = false
+        return
+      }
+      const job = queue.next()
+      if (queue.length > 0) this.#queues.push(queue)
+      job?.start()
+    } while (clock.now() < endsAt)
+    clock.nextTurn(this.#run)
+  }
+
+  #onLook(): void {
+    this.#pressure.note(this.#environment.clock.now() - this.#lookDueAt)
+    // Without calls there is nothing to refuse, and no reason to wake up.
+    if (this.#calls || this.#pressure.share < 1) this.#arm()
+  }
+
+  #arm(): void {
+    this.#calls = false
+    this.#lookDueAt = this.#environment.clock.now() + LOOK_MS
+    this.#environment.wheel.arm(this.#look, LOOK_MS)
+  }
+}

@@ -1,0 +1,78 @@
+import type { Clock } from '../base/clock.js'
+import type { InboundMessage } from '../connection/inbound.js'
+import type { Aging, Job } from './aged-lanes.js'
+import type { Payload } from './reception.js'
+import type { Registration } from './registry.js'
+import type { ServerCall } from './server-call.js'
+
+/** Why a call that waited is not run. */
+export type Refusal = 'stale' | 'full' | 'too-old'
+
+export interface HeldCallOwner {
+  readonly clock: Clock
+  /** Its turn has come. */
+  start(held: HeldCall): void
+  refuse(held: HeldCall, why: Refusal): void
+}
+
+/** A call that waits for its handler. Its request stays bytes until its turn comes: who waits in vain is never decoded. */
+export class HeldCall implements Job, Aging {
+  readonly id: number
+  readonly lane: number
+  readonly registration: Registration
+  readonly call: ServerCall
+  /** Owned. */
+  readonly payload: Payload
+  readonly queuedAt: number
+  readonly maxWaitMs: number
+  /** It waits for a place of its handler, and no more for the processor. */
+  placed = false
+  readonly #owner: HeldCallOwner
+
+  constructor(
+    { id, lane, bytes, start, end, owned }: InboundMessage,
+    registration: Registration,
+    call: ServerCall,
+    maxWaitMs: number,
+    owner: HeldCallOwner,
+  ) {
+    this.id = id
+    this.lane = lane
+    this.registration = registration
+    this.call = call
+    this.payload = owned
+      ? { bytes, start, end, owned }
+      : { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start, owned: true }
+    this.queuedAt = owner.clock.now()
+    this.maxWaitMs = maxWaitMs
+    this.#owner = owner
+  }
+
+  get aging(): Aging {
+    return this
+  }
+
+  get bytes(): number {
+    return this.payload.end - this.payload.start
+  }
+
+  get waitedMs(): number {
+    return this.#owner.clock.now() - this.queuedAt
+  }
+
+  get stale(): boolean {
+    return this.call.abandoned !== null || this.call.expiresAt <= this.#owner.clock.now()
+  }
+
+  start(): void {
+    this.#owner.start(this)
+  }
+
+  drop(): void {
+    this.#owner.refuse(this, this.stale ? 'stale' : 'full')
+  }
+
+  refuse(): void {
+    this.#owner.refuse(this, 'too-old')
+  }
+}
