@@ -259,7 +259,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
   #keepRest(bytes: Buffer, from: number, to: number): void {
     if (this.#closed) return
     const rest = bytes.subarray(from, to)
-    if (this.#restOfChunk === null) this.#restSince = this.#environment.clock.now()
+    if (this.#restOfChunk === null) this.#restSince = this.#budget.beganAt
     this.#restOfChunk = this.#restOfChunk === null ? Buffer.from(rest) : Buffer.concat([this.#restOfChunk, rest])
     this.#environment.counters.bytesCopiedIn += rest.length
   }

@@ -11,6 +11,8 @@ export class TurnBudget {
   readonly #maxMs: number
   #left = 0
   #untilLook = MESSAGES_PER_LOOK
+  /** When the last bytes came. */
+  beganAt = 0
   #endsAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, maxMessages: number, maxMs: number) {
@@ -26,6 +28,7 @@ export class TurnBudget {
   begin(): void {
     this.#left = this.#maxMessages
     const now = this.#clock.now()
+    this.beganAt = now
     if (now < this.#endsAt) return
     this.#endsAt = now + this.#maxMs
     this.#untilLook = MESSAGES_PER_LOOK

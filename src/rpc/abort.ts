@@ -8,6 +8,12 @@ export interface Abortable {
   giveUp(error: (processed: Processed) => TransportError): void
 }
 
+/** A call that is being served, as far as those made for it are concerned. */
+export interface OuterCall {
+  readonly signal: AbortSignal
+  readonly remainingMs: number
+}
+
 /** Gives the call up when the signal is aborted. Returns false when it was already. */
 export function watchSignal(call: Abortable, signal: AbortSignal): boolean {
   const onAbort = (): void => {
@@ -21,5 +27,21 @@ export function watchSignal(call: Abortable, signal: AbortSignal): boolean {
   if (signal instanceof EventTarget) setMaxListeners(0, signal)
   signal.addEventListener('abort', onAbort, { once: true })
   call.unwatch = () => signal.removeEventListener('abort', onAbort)
+  return true
+}
+
+/** The same for a call made while another is served: it ends with that one. */
+export function watchCall(call: Abortable, signal: AbortSignal | undefined, outer: OuterCall | null): boolean {
+  if (outer !== null && !watchSignal(call, outer.signal)) return false
+  if (signal === undefined) return true
+  const unwatchOuter = call.unwatch
+  if (!watchSignal(call, signal)) return false
+  const unwatchOwn = call.unwatch
+  if (unwatchOuter !== null) {
+    call.unwatch = () => {
+      unwatchOuter()
+      unwatchOwn?.()
+    }
+  }
   return true
 }

@@ -28,8 +28,8 @@ export interface Aging {
 /**
  * Jobs by priority, each lane in order. While something has waited here for an interval without a break, what has waited
  * longer than it may is refused for those behind it: so a queue that never empties holds work that is still worth doing,
- * and one that does empties by itself (after "Fail at Scale", Maurer, 2015). The last one is never refused: it costs
- * nobody anything to run it.
+ * and one that does empties by itself (after "Fail at Scale", Maurer, 2015). Where all are too old one is run all the
+ * same: that costs nobody anything.
  */
 export class AgedLanes {
   readonly #intervalMs: number
@@ -53,16 +53,22 @@ export class AgedLanes {
 
   /** Takes out what is to run next. */
   next(): Job | undefined {
+    let old: Job | undefined
     for (let job = this.#lanes.next(); job !== undefined; job = this.#lanes.next()) {
       if (job.stale) job.drop()
-      else if (job.aging !== null && this.#tooOld(job.aging)) job.aging.refuse()
-      else return job
+      else if (job.aging === null || !this.#tooOld(job.aging)) {
+        old?.aging?.refuse()
+        return job
+      } else if (old === undefined || job.lane <= old.lane) {
+        // Of those that are too old one is kept for now: the highest, and the newest of its lane.
+        old?.aging?.refuse()
+        old = job
+      } else job.aging.refuse()
     }
-    return undefined
+    return old
   }
 
   #tooOld({ queuedAt, waitedMs, maxWaitMs }: Aging): boolean {
-    if (this.#lanes.length === 0) return false
     return waitedMs > maxWaitMs && queuedAt + waitedMs - this.#emptyUntil > this.#intervalMs
   }
 }

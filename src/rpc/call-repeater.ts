@@ -1,7 +1,7 @@
 import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Environment } from '../connection/environment.js'
-import { watchSignal } from './abort.js'
+import { watchCall } from './abort.js'
 import type { CallKeeper, PendingCall } from './pending-call.js'
 import { furthest, pauseMs, type Remedy, remedyFor, saysOverload } from './retry.js'
 import { RetryBudget, type RetryOptions } from './retry-budget.js'
@@ -118,8 +118,7 @@ export function mayRunTwice({ method, options }: PendingCall): boolean {
 
 /** Returns false where the call was cancelled meanwhile, and has failed. */
 function watched(next: PendingCall): boolean {
-  const { signal } = next.options
-  return signal === undefined || watchSignal(next, signal)
+  return watchCall(next, next.options.signal, next.outer)
 }
 
 /** The last error, with what is known from the attempts before it. */

@@ -1,13 +1,15 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { failure } from '../base/errors.js'
-import { group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
+import { flag, group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
 import { type Random, systemRandom } from '../base/random.js'
 import { connectionRules } from '../connection/options.js'
 import { LANE, type Priority } from '../mailbox/lane.js'
 import { poolRules } from '../pool/options.js'
+import type { OuterCall } from './abort.js'
 import { overloadRules } from './load-shedding.js'
 import type { Metadata } from './metadata.js'
 import { retryRules } from './retry-budget.js'
+import type { ServerCall } from './server-call.js'
 import { throttleRules } from './throttle.js'
 
 /** The lane of a priority; without one, `normal`. For every call: compared one by one, which is cheaper than a look-up. */
@@ -40,6 +42,11 @@ export interface CallOptions {
   readonly metadata?: Metadata
   /** Running it twice does no harm: as in `unary({ idempotent: true })`, for this call. */
   readonly idempotent?: boolean
+  /**
+   * The call that this one is made for: it gets no more time than that has left, and is cancelled with it. Where a server
+   * has `passDeadlines`, calls made by its handlers have theirs; `null` sets them free.
+   */
+  readonly parent?: ServerCall | null
 }
 
 /** `accepted`: the message is in the queue of the receiver. `processed`: its handler has resolved. */
@@ -100,6 +107,11 @@ export function checkTimeout(timeoutMs: number): number {
   return Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS)
 }
 
+/** The time of a call that is made for another: what that one has left, if it is less. Under 1 ms there is none. */
+export function timeoutWithin(timeoutMs: number, outer: OuterCall | null): number {
+  return outer === null ? timeoutMs : Math.min(timeoutMs, Math.floor(outer.remainingMs))
+}
+
 /** Throws `option-type` for what cannot be listened to. */
 export function checkSignal(signal: AbortSignal): void {
   if (typeof signal === 'object' && signal !== null && typeof signal.addEventListener === 'function') return
@@ -122,6 +134,8 @@ export const serverRules = group({
   ...shared,
   /** What happens when calls come faster than they are handled. */
   overload: overloadRules,
+  /** What handlers call ends with the call they serve. Off, because it costs every promise of the process a little. */
+  passDeadlines: flag(false),
 })
 
 export const clientRules = group({

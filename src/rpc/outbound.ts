@@ -5,13 +5,21 @@ import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
-import { watchSignal } from './abort.js'
+import { watchCall } from './abort.js'
+import { ambientCall } from './ambient-call.js'
 import { CallRepeater } from './call-repeater.js'
 import { type Caller, expired } from './caller.js'
 import { asError } from './codec-error.js'
 import { HedgedCall } from './hedge.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
-import { type CallOptions, checkSignal, checkTimeout, laneOf, type ParsedClientOptions } from './options.js'
+import {
+  type CallOptions,
+  checkSignal,
+  checkTimeout,
+  laneOf,
+  type ParsedClientOptions,
+  timeoutWithin,
+} from './options.js'
 import { type CallPlace, PendingCall } from './pending-call.js'
 import { Registry } from './registry.js'
 import type { AnyMethod, Repeats } from './service.js'
@@ -75,7 +83,9 @@ export class Outbound implements SessionOwner {
   /** Makes a call on the best connection, or queues it until there is one. */
   call(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
     const { counters, turns } = this.#environment
-    const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
+    const outer = options.parent === undefined ? ambientCall() : options.parent
+    const ownMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
+    const timeoutMs = timeoutWithin(ownMs, outer)
     const lane = laneOf(options.priority)
     const metadata = this.metadata(options.metadata)
     if (options.signal !== undefined) checkSignal(options.signal)
@@ -83,10 +93,17 @@ export class Outbound implements SessionOwner {
     const pending = new PendingCall(method, turns.current(), timeoutMs, counters, resolveNext, rejectNext)
     pending.request = request
     pending.options = options
+    pending.outer = outer
     pending.keeper = this.#repeater
     counters.callsStarted += 1
     const watched = method.repeats.hedge === null ? pending : this.#hedge(pending, method.repeats.hedge)
-    if (options.signal !== undefined && !watchSignal(watched, options.signal)) return promise
+    if (outer !== null || options.signal !== undefined) {
+      if (!watchCall(watched, options.signal, outer)) return promise
+      if (timeoutMs < 1) {
+        pending.fail(expired(ownMs, 'no'))
+        return promise
+      }
+    }
     if (this.#throttle.active && !this.#admit(pending)) return promise
     const session = this.ready()
     if (session === null) {

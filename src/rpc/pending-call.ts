@@ -3,7 +3,7 @@ import type { Counters } from '../base/counters.js'
 import type { Processed, TransportError } from '../base/errors.js'
 import type { Turn } from '../base/turns.js'
 import type { Ticket } from '../connection/ticket.js'
-import type { Abortable } from './abort.js'
+import type { Abortable, OuterCall } from './abort.js'
 import { type CallOptions, NO_OPTIONS } from './options.js'
 import type { AnyMethod } from './service.js'
 
@@ -53,6 +53,8 @@ export class PendingCall implements Ticket, Abortable {
   /** What it takes to make it again: borrowed from the caller until it has an outcome. */
   request: unknown = undefined
   options: CallOptions = NO_OPTIONS
+  /** The call that it is made for, and ends with. */
+  outer: OuterCall | null = null
   /** Null for a call that is made once. */
   keeper: CallKeeper | null = null
   /** Null for the first attempt. */
@@ -130,6 +132,7 @@ export class PendingCall implements Ticket, Abortable {
     const next = new PendingCall(this.method, this.turn, this.timeoutMs, this.#counters, this.#resolve, this.#reject)
     next.request = this.request
     next.options = this.options
+    next.outer = this.outer
     next.keeper = this.keeper
     next.before = before
     return next

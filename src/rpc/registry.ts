@@ -1,5 +1,6 @@
 import { failure } from '../base/errors.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
+import { following } from './ambient-call.js'
 import { BatchHandler } from './batch-handler.js'
 import { type HandlerOptions, HandlerQueue, handlerRules } from './handler-queue.js'
 import { type OverloadOptions, overloadRules } from './load-shedding.js'
@@ -25,9 +26,15 @@ export class Registry {
   readonly #byName = new Map<string, Registration>()
   readonly #services: ServiceFingerprint[] = []
   readonly #intervalMs: number
+  readonly #passDeadlines: boolean
 
-  constructor({ intervalMs }: Pick<OverloadOptions, 'intervalMs'> = overloadRules.parse(undefined, 'overload')) {
+  /** `passDeadlines`: what a handler calls ends with the call it serves. */
+  constructor(
+    { intervalMs }: Pick<OverloadOptions, 'intervalMs'> = overloadRules.parse(undefined, 'overload'),
+    passDeadlines = false,
+  ) {
     this.#intervalMs = intervalMs
+    this.#passDeadlines = passDeadlines
   }
 
   get services(): readonly ServiceFingerprint[] {
@@ -41,7 +48,7 @@ export class Registry {
   /** `options` bound how much of the handler runs and waits. Throws what is wrong with them. */
   add(method: AnyMethod, handler: AnyHandler, options?: HandlerOptions): void {
     this.#checkFree(method)
-    this.#byName.set(method.name, registrationOf(method, handler, options, this.#intervalMs))
+    this.#byName.set(method.name, this.#registrationOf(method, handler, options))
   }
 
   addService<M extends Methods>(
@@ -61,7 +68,7 @@ export class Registry {
       const handler = own[short]
       if (handler === undefined) throw failure('misuse', `the service ${name} has no handler for ${short}`)
       const bound = typeof handler === 'function' ? handler.bind(handlers) : handler
-      return registrationOf(method, bound as AnyHandler, bounds[short], this.#intervalMs)
+      return this.#registrationOf(method, bound as AnyHandler, bounds[short])
     })
     for (const registration of registrations) this.#byName.set(registration.method.name, registration)
     this.#services.push({ name, fingerprint })
@@ -70,19 +77,15 @@ export class Registry {
   #checkFree({ name }: AnyMethod): void {
     if (this.#byName.has(name)) throw failure('name-taken', `${name} has a handler already`)
   }
-}
 
-function registrationOf(
-  method: AnyMethod,
-  handler: AnyHandler,
-  options: HandlerOptions | undefined,
-  intervalMs: number,
-): Registration {
-  const bounds = options === undefined ? null : handlerRules.parse(options, method.name)
-  const queue = bounds === null ? null : new HandlerQueue(bounds, method.kind, intervalMs)
-  if (typeof handler === 'function') return { method, handler, queue, batch: false }
-  if (!(handler instanceof BatchHandler)) throw failure('misuse', `the handler of ${method.name} is not a function`)
-  if (method.kind !== 'oneWay')
-    throw failure('misuse', `${method.name} is ${method.kind}: onBatch is for one-way messages`)
-  return { method, handler: handler.handle as Handler, queue, batch: true }
+  #registrationOf(method: AnyMethod, handler: AnyHandler, options: HandlerOptions | undefined): Registration {
+    const bounds = options === undefined ? null : handlerRules.parse(options, method.name)
+    const queue = bounds === null ? null : new HandlerQueue(bounds, method.kind, this.#intervalMs)
+    const wrap = (plain: Handler): Handler => (this.#passDeadlines ? following(plain) : plain)
+    if (typeof handler === 'function') return { method, handler: wrap(handler), queue, batch: false }
+    if (!(handler instanceof BatchHandler)) throw failure('misuse', `the handler of ${method.name} is not a function`)
+    if (method.kind !== 'oneWay')
+      throw failure('misuse', `${method.name} is ${method.kind}: onBatch is for one-way messages`)
+    return { method, handler: wrap(handler.handle as Handler), queue, batch: true }
+  }
 }

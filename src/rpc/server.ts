@@ -23,7 +23,7 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     const parsed = serverRules.parse(options, '')
     this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
-    this.#registry = new Registry(parsed.overload)
+    this.#registry = new Registry(parsed.overload, parsed.passDeadlines)
     const nothing = (): void => {}
     const owner = { onLeaving: nothing, onRoom: nothing, onGone: nothing }
     this.#sessions = new SessionMaker(this.#environment, this.#registry, owner, parsed.overload)

@@ -1,11 +1,12 @@
 import { failure } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
-import { watchSignal } from './abort.js'
+import { watchCall } from './abort.js'
+import { ambientCall } from './ambient-call.js'
 import { expired } from './caller.js'
 import { ClientStream, type DuplexStream } from './client-stream.js'
 import { DeadlineWatch } from './deadline.js'
 import type { MessageSource } from './message-writer.js'
-import { type CallOptions, checkSignal, checkTimeout, laneOf } from './options.js'
+import { type CallOptions, checkSignal, checkTimeout, laneOf, timeoutWithin } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
 
@@ -53,7 +54,9 @@ export class StreamOpener {
   #start(method: AnyMethod, request: { readonly value: unknown } | null, options: CallOptions): ClientStream {
     const { clock, counters } = this.#environment
     // A stream may last: it has a deadline only where one is asked for.
-    const timeoutMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : checkTimeout(options.timeoutMs)
+    const ownMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : checkTimeout(options.timeoutMs)
+    const outer = options.parent === undefined ? ambientCall() : options.parent
+    const timeoutMs = timeoutWithin(ownMs, outer)
     const expiresAt = clock.now() + timeoutMs
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
@@ -65,7 +68,11 @@ export class StreamOpener {
     counters.callsStarted += 1
     this.#open.set(stream, timeoutMs)
     if (expiresAt < Number.POSITIVE_INFINITY) this.#deadlines.note(expiresAt)
-    if (options.signal !== undefined && !watchSignal(stream, options.signal)) return stream
+    if (!watchCall(stream, options.signal, outer)) return stream
+    if (timeoutMs < 1) {
+      stream.fail(expired(ownMs, 'no'))
+      return stream
+    }
     const session = this.#outbound.readyForStream()
     if (session !== null) stream.open(session.connection, session.numbers)
     else {
