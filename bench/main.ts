@@ -13,12 +13,25 @@ import { echo } from './suites/echo.js'
 import { lanes } from './suites/lanes.js'
 import { memory } from './suites/memory.js'
 import { oneWay } from './suites/one-way.js'
+import { overload } from './suites/overload.js'
 import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
 import { stream } from './suites/stream.js'
 import type { Suite } from './suites/suite.js'
 
-const SUITES: readonly Suite[] = [quick, criteria, echo, record, oneWay, stream, lanes, backpressure, memory, bulk]
+const SUITES: readonly Suite[] = [
+  quick,
+  criteria,
+  echo,
+  record,
+  oneWay,
+  stream,
+  lanes,
+  backpressure,
+  overload,
+  memory,
+  bulk,
+]
 const ALL = 'all'
 const USAGE_ERROR = 2
 const CRITERION_FAILED = 1

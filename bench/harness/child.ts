@@ -17,7 +17,14 @@ export class Child {
   #answer: { resolve: (value: unknown) => void; reject: (error: Error) => void } | null = null
 
   constructor(
-    side: 'server' | 'client' | 'idle-server' | 'pressure-server' | 'pressure-client',
+    side:
+      | 'server'
+      | 'client'
+      | 'idle-server'
+      | 'pressure-server'
+      | 'pressure-client'
+      | 'overload-server'
+      | 'overload-client',
     assignment: Assignment,
   ) {
     const script = new URL(`./${side}-main.js`, import.meta.url).pathname

@@ -8,9 +8,31 @@ export interface Assignment {
   readonly address: string
 }
 
+export type OverloadMethod = 'burn' | 'fail'
+
+/** What became of calls that were offered. */
+export interface Offered {
+  readonly offered: number
+  readonly good: number
+  readonly elapsedMs: number
+  readonly latenciesMs: Float32Array
+}
+
 /** What it asks of them while they run. */
 export type Order =
   | { readonly order: 'run'; readonly concurrency: number; readonly ms: number }
+  | {
+      /** Calls at a fixed rate, whatever becomes of them. */
+      readonly order: 'offer'
+      readonly method: OverloadMethod
+      readonly perSecond: number
+      readonly ms: number
+      readonly timeoutMs: number
+      /** Clients among whom they are divided. */
+      readonly clients: number
+    }
+  | { readonly order: 'flood'; readonly concurrency: number }
+  | { readonly order: 'connections' }
   | { readonly order: 'received' }
   | { readonly order: 'load' }
   | { readonly order: 'drain' }

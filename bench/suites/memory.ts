@@ -1,7 +1,7 @@
-import { connect, type Socket } from 'node:net'
-import { encodeHello, HEADER_BYTES, KIND, LENGTH_BYTES, preface } from 'alys-transport/wire'
+import type { Socket } from 'node:net'
 import { Child } from '../harness/child.js'
 import type { Memory } from '../harness/messages.js'
+import { rawDial } from '../harness/raw-dial.js'
 import { atLeast, atMost, reported } from '../report/criteria.js'
 import type { Suite } from './suite.js'
 
@@ -34,7 +34,7 @@ async function kibPerConnection(kind: 'alys' | 'bare'): Promise<{ readonly kib: 
     const port = Number(await server.ready<string>())
     const before = await server.ask<Memory>({ order: 'memory' })
     while (sockets.length < CONNECTIONS) {
-      sockets.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => open(port, kind === 'alys')))))
+      sockets.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => rawDial(port, kind === 'alys')))))
     }
     const after = await server.ask<Memory>({ order: 'memory' })
     const held = sockets.filter((socket) => !socket.destroyed).length
@@ -43,38 +43,4 @@ async function kibPerConnection(kind: 'alys' | 'bare'): Promise<{ readonly kib: 
     for (const socket of sockets) socket.destroy()
     await server.stop()
   }
-}
-
-/** A connection that has said HELLO and heard one. The raw bytes keep the cost of a client out of this process. */
-function open(port: number, greet: boolean): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.on('error', reject)
-    if (greet) {
-      socket.once('connect', () => socket.write(HELLO))
-      socket.once('data', () => resolve(socket))
-    } else socket.once('connect', () => resolve(socket))
-  })
-}
-
-const HELLO = hello()
-
-function hello(): Buffer {
-  const fields = {
-    peerId: 'bench',
-    codecs: 0b111,
-    compressions: 0b1,
-    features: 0,
-    maxFrameBytes: 2 ** 20,
-    maxMessageBytes: 2 ** 22,
-    maxOpenCalls: 1_024,
-    maxMethods: 4_096,
-    services: [],
-    flow: null,
-  }
-  const body = Buffer.concat(encodeHello(fields, 4_000))
-  const header = Buffer.alloc(HEADER_BYTES)
-  header.writeUInt32LE(HEADER_BYTES - LENGTH_BYTES + body.length, 0)
-  header.writeUInt8(KIND.HELLO, LENGTH_BYTES)
-  return Buffer.concat([preface(), header, body])
 }

@@ -86,7 +86,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     const policy = compression.algorithm === 'none' ? null : new CompressionPolicy(compression, counters)
     this.writes = new WriteLoop(channel, this, environment, policy)
     this.#reads = new ReadLoop(channel, this, environment)
-    this.cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock.now())
+    // Half of what the peer takes at once: what we send over a while comes at once to a peer that was busy.
+    this.cancels = new TokenBucket(limits.cancelBurst / 2, limits.cancelsPerSecond, clock.now())
     this.#conduct = new Conduct(environment)
     this.#heartbeat = new Heartbeat(environment, this.writes, this)
     this.#control = new ControlReader(this.writes, this.#conduct, this.#heartbeat, this)

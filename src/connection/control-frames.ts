@@ -29,6 +29,21 @@ export function sendNack(writes: WriteLoop, id: number, error: TransportError): 
   writes.control(KIND.NACK, 0, error.statusNumber, id, encodeFault(faultOf(error)))
 }
 
+/** What many calls are refused with: the bytes are made once. */
+export interface Refusal {
+  readonly status: number
+  readonly fault: Buffer
+}
+
+export function refusalOf(error: TransportError): Refusal {
+  return { status: error.statusNumber, fault: encodeFault(faultOf(processed(error, 'no'))) }
+}
+
+/** Ends a call of the peer whose handler never ran. Costs a tenth of an error of its own. */
+export function sendRefusal(writes: WriteLoop, id: number, { status, fault }: Refusal): void {
+  writes.control(KIND.ERROR, 0, status, id, fault)
+}
+
 /** Ends a stream of the peer whose handler never ran. */
 export function sendStreamRefusal(writes: WriteLoop, id: number, error: TransportError): void {
   const fault = encodeFault(faultOf(processed(error, 'no')))

@@ -23,6 +23,11 @@ export class Lanes<T extends Sized> {
     return length
   }
 
+  /** What waits in a lane. */
+  lengthOf(lane: number): number {
+    return this.#mailboxes[lane]?.length ?? 0
+  }
+
   /** The mailbox of a lane, made when it is first asked for. */
   lane(lane: number): Mailbox<T> {
     return this.#mailboxes[lane] ?? this.#make(lane)

@@ -46,6 +46,13 @@ export class AgedLanes {
     return this.#lanes.length
   }
 
+  /** How many go before one that came now. */
+  aheadOf(lane: number): number {
+    let ahead = 0
+    for (let above = 0; above <= lane; above += 1) ahead += this.#lanes.lengthOf(above)
+    return ahead
+  }
+
   offer(job: Job): Offer {
     if (job.aging !== null && this.#lanes.length === 0) this.#emptyUntil = job.aging.queuedAt
     return this.#lanes.offer(job.lane, job)

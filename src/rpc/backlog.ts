@@ -1,12 +1,16 @@
+import { failure } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
+import { type Refusal, refusalOf } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { Offer } from '../mailbox/mailbox.js'
 import { Ring } from '../memory/ring.js'
 import type { AgedLanes, Job } from './aged-lanes.js'
-import { LoopPressure, type OverloadOptions } from './load-shedding.js'
+import { LoopPressure, maxWaitOf, type OverloadOptions } from './load-shedding.js'
 
 /** Handlers that take longer than this on average are better queued: a queued call costs a tenth of it. */
 const SLOW_MS = 0.05
+/** Of a turn in the average time of a job. */
+const AVERAGE_WEIGHT = 0.1
 /** How often the lateness of the event loop is looked at while calls come. */
 const LOOK_MS = 50
 
@@ -20,6 +24,8 @@ export class Backlog {
   /** Calls are to wait here. */
   active = false
   readonly options: OverloadOptions
+  /** What calls that wait too long are told. */
+  readonly refusal: Refusal
   readonly #environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>
   /** Connections of which something waits, in turn. */
   readonly #queues = new Ring<AgedLanes>()
@@ -27,11 +33,16 @@ export class Backlog {
   readonly #look: WheelTimer
   readonly #run: () => void
   #running = false
+  #activeSince = 0
+  /** How long a job takes, by the last few dozen, what was refused beside them included. */
+  #jobMs = 0
   #lookDueAt = 0
   #calls = false
 
   constructor(environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>, options: OverloadOptions) {
     this.options = options
+    const details = { retryAfterMs: options.intervalMs }
+    this.refusal = refusalOf(failure('overloaded', 'calls wait too long here', { details }))
     this.#environment = environment
     this.#pressure = new LoopPressure(options.maxLoopDelayMs)
     this.#look = new WheelTimer(() => this.#onLook())
@@ -46,6 +57,18 @@ export class Backlog {
   /** Whether a call of this lane is taken, for the lateness of the event loop. */
   admits(lane: number): boolean {
     return this.#pressure.share === 1 || this.#pressure.admits(lane)
+  }
+
+  /**
+   * Whether a call would wait longer than it may: connections take turns, so that behind each of those in front of it there
+   * is one of every other connection. Only where calls have been waiting for an interval already.
+   */
+  hopeless(queue: AgedLanes, lane: number, timeoutMs: number): boolean {
+    const { options } = this
+    const ahead = queue.aheadOf(lane)
+    if (ahead === 0 || options.maxWaitMs === 0) return false
+    if (ahead * this.#queues.length * this.#jobMs <= maxWaitOf(lane, timeoutMs, options)) return false
+    return this.#environment.clock.now() - this.#activeSince > options.intervalMs
   }
 
   /** A turn of a connection took so long, and ran so many handlers. */
@@ -74,12 +97,16 @@ export class Backlog {
     this.active = true
     if (this.#running) return
     this.#running = true
+    this.#activeSince = this.#environment.clock.now()
     this.#environment.clock.nextTurn(this.#run)
   }
 
   #runSome(): void {
     const { clock, limits } = this.#environment
-    const endsAt = clock.now() + limits.maxTurnMs
+    const beganAt = clock.now()
+    const endsAt = beganAt + limits.maxTurnMs
+    let now = beganAt
+    let jobs = 0
     do {
       const queue = this.#queues.shift()
       if (queue === undefined) {
@@ -89,8 +116,13 @@ export class Backlog {
       }
       const job = queue.next()
       if (queue.length > 0) this.#queues.push(queue)
-      job?.start()
-    } while (clock.now() < endsAt)
+      if (job !== undefined) {
+        jobs += 1
+        job.start()
+      }
+      now = clock.now()
+    } while (now < endsAt)
+    if (jobs > 0) this.#jobMs += ((now - beganAt) / jobs - this.#jobMs) * AVERAGE_WEIGHT
     clock.nextTurn(this.#run)
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.js'
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
 import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
-import { sendError } from '../connection/control-frames.js'
+import { refusalOf, sendError, sendRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import { ExchangeTable } from '../connection/exchange.js'
 import type { InboundMessage } from '../connection/inbound.js'
@@ -14,12 +14,14 @@ import type { Backlog } from './backlog.js'
 import { opaque } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
 import type { HandlerQueue } from './handler-queue.js'
-import { HeldCall, type HeldCallOwner, type Refusal } from './held-call.js'
+import { HeldCall, type HeldCallOwner, type HeldRefusal } from './held-call.js'
 import { maxWaitOf } from './load-shedding.js'
 import { handlerError, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServerCall } from './server-call.js'
 import type { AnyMethod } from './service.js'
+
+const EXPIRED = refusalOf(failure('deadline', 'the deadline of the caller had passed'))
 
 /** A call whose handler has not settled. It holds its slot until then, whatever the caller does meanwhile. */
 type RunningCall = Pick<HeldCall, 'id' | 'lane' | 'registration' | 'call'>
@@ -95,12 +97,11 @@ export class Dispatcher implements HeldCallOwner {
       registration = this.#reception.findOf(message, 'unary')
       this.#checkPlace()
       if (message.waitedMs > 0 && message.timeoutMs > 0 && message.waitedMs >= message.timeoutMs) {
-        this.#environment.counters.callsExpired += 1
-        this.#answerError(id, failure('deadline', 'the deadline of the caller had passed'), 'no')
+        this.#refuseExpired(id)
         return
       }
-      if (!this.#backlog.admits(lane)) {
-        this.#answerError(id, this.#overloaded(), 'no')
+      if (!this.#admits(message)) {
+        this.#refuseOverloaded(id)
         return
       }
       call = this.#serverCall(message)
@@ -216,30 +217,41 @@ export class Dispatcher implements HeldCallOwner {
   }
 
   /** A call that waited is not run. */
-  refuse({ id, registration, call }: HeldCall, why: Refusal): void {
+  refuse({ id, registration, call: { abandoned } }: HeldCall, why: HeldRefusal): void {
     this.#running.close(id)
-    this.#answerError(id, this.#refusal(why, registration, call), 'no')
+    if (why === 'too-old') this.#refuseOverloaded(id)
+    else if (why === 'full') {
+      this.#environment.counters.failed('queue-full')
+      const error = failure('queue-full', `too many calls wait for ${registration.method.name}`)
+      this.#answerError(id, error, 'no')
+    } else if (abandoned === null || abandoned.reason === 'deadline') this.#refuseExpired(id)
+    else this.#answerError(id, abandoned, 'no')
     this.#onSettled()
   }
 
-  /** Counted. */
-  #refusal(why: Refusal, { method }: Registration, { abandoned }: ServerCall): TransportError {
-    const { counters } = this.#environment
-    if (why === 'stale') {
-      if (abandoned !== null && abandoned.reason !== 'deadline') return abandoned
-      counters.callsExpired += 1
-      return abandoned ?? failure('deadline', 'the deadline of the caller had passed')
-    }
-    if (why === 'too-old') return this.#overloaded()
-    counters.failed('queue-full')
-    return failure('queue-full', `too many calls wait for ${method.name}`)
+  /** Whether a call is taken, by what is known before it is looked at. */
+  #admits({ lane, timeoutMs, waitedMs }: InboundMessage): boolean {
+    const backlog = this.#backlog
+    if (!backlog.admits(lane)) return false
+    if (!backlog.active || this.#queue === null) return true
+    return !backlog.hopeless(this.#queue, lane, timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs - waitedMs)
   }
 
-  /** Counted. */
-  #overloaded(): TransportError {
+  #refuseExpired(id: number): void {
+    this.#environment.counters.callsExpired += 1
+    sendRefusal(this.#connection.writes, id, EXPIRED)
+    this.#onAnswer()
+  }
+
+  #refuseOverloaded(id: number): void {
     this.#environment.counters.failed('overloaded')
-    const { intervalMs } = this.#backlog.options
-    return failure('overloaded', 'calls wait too long here', { details: { retryAfterMs: intervalMs } })
+    sendRefusal(this.#connection.writes, id, this.#backlog.refusal)
+    this.#onAnswer()
+  }
+
+  /** Something was written for the peer to read. */
+  #onAnswer(): void {
+    if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer(this.#waits())
   }
 
   #await(running: RunningCall, result: Promise<unknown>): void {
@@ -280,7 +292,7 @@ export class Dispatcher implements HeldCallOwner {
       if (failed.reason === 'encode-failed') this.#environment.counters.failed('encode-failed')
       this.#answerError(id, failed, 'yes')
     }
-    if (writes.blocked) this.#connection.onUnreadAnswer(this.#waits())
+    this.#onAnswer()
   }
 
   #finishWithError(id: number, error: TransportError): void {
@@ -305,7 +317,7 @@ export class Dispatcher implements HeldCallOwner {
       ...(reason === undefined ? {} : { reason }),
     })
     sendError(this.#connection.writes, id, error)
-    if (this.#connection.writes.blocked) this.#connection.onUnreadAnswer(this.#waits())
+    this.#onAnswer()
   }
 
   #expire(now: number): number {

@@ -6,13 +6,13 @@ import type { Registration } from './registry.js'
 import type { ServerCall } from './server-call.js'
 
 /** Why a call that waited is not run. */
-export type Refusal = 'stale' | 'full' | 'too-old'
+export type HeldRefusal = 'stale' | 'full' | 'too-old'
 
 export interface HeldCallOwner {
   readonly clock: Clock
   /** Its turn has come. */
   start(held: HeldCall): void
-  refuse(held: HeldCall, why: Refusal): void
+  refuse(held: HeldCall, why: HeldRefusal): void
 }
 
 /** A call that waits for its handler. Its request stays bytes until its turn comes: who waits in vain is never decoded. */
