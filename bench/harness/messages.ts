@@ -33,6 +33,7 @@ export type Order =
     }
   | { readonly order: 'flood'; readonly concurrency: number }
   | { readonly order: 'connections' }
+  | { readonly order: 'cut' }
   | { readonly order: 'received' }
   | { readonly order: 'load' }
   | { readonly order: 'drain' }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Server, TransportError } from 'alys-transport'
+import { connectionClosed, Server, TransportError } from 'alys-transport'
 import { BURN_MS, LARGE_BYTES, Overload, UNREAD_BYTES } from '../workloads/overload.js'
 import { memory, serveOrders, tell } from './orders.js'
 
@@ -19,6 +19,13 @@ const server = new Server({
 /** Nothing that compression could make small. */
 const large = randomBytes(LARGE_BYTES)
 let failed = 0
+const lastServedAt = new Map<string, number>()
+/** The longest from the last answer for a peer to the end of its connection. */
+let cutMs = 0
+connectionClosed.subscribe(({ connection }) => {
+  const servedAt = lastServedAt.get(connection.remote)
+  if (servedAt !== undefined) cutMs = Math.max(cutMs, performance.now() - servedAt)
+})
 server.implement(Overload, {
   burn: (bytes) => {
     const endsAt = performance.now() + BURN_MS
@@ -29,7 +36,10 @@ server.implement(Overload, {
     failed += 1
     throw new TransportError('always', { code: 'UNAVAILABLE', origin: 'user' })
   },
-  large: () => Buffer.from(large),
+  large: (_, { peer }) => {
+    lastServedAt.set(peer.address, performance.now())
+    return Buffer.from(large)
+  },
 })
 const { address } = await server.listen('tcp://127.0.0.1:0')
 
@@ -39,6 +49,8 @@ serveOrders((order) => {
       return memory()
     case 'received':
       return failed
+    case 'cut':
+      return cutMs
     case 'connections':
       return server.info().connections.length
     default:

@@ -16,6 +16,7 @@ const NO_WORKLOAD = { kind: 'echo', codec: 'msgpack', payloadBytes: 32, dataFold
 const TIMEOUT_MS = 200
 const FULL_MS = 10_000
 const SHORT_MS = 3_000
+const ROUNDS = 3
 
 /** What remains of a server that is asked for more than it can do, and of those who asked for less. */
 export const overload: Suite = {
@@ -68,12 +69,18 @@ const goodPerSecond = ({ good, elapsedMs }: Offered): number => (good / elapsedM
 
 async function degrades(client: Child, _server: Child, ms: number): Promise<Criterion[]> {
   await offer(client, 500, 1_000)
-  // What it can do: the best of three rates around it, of which none is far too much.
+  // What it can do, about: of rates around it, of which none is far too much.
   const rates: number[] = []
   for (const perSecond of [850, 925, 1_000]) rates.push(goodPerSecond(await offer(client, perSecond, ms)))
-  const peak = Math.max(...rates)
-  const twice = goodPerSecond(await offer(client, peak * 2, ms))
-  const tenfold = goodPerSecond(await offer(client, peak * 10, ms))
+  const rate = Math.max(...rates)
+  const found = { peak: [] as number[], twice: [] as number[], tenfold: [] as number[] }
+  // In turns, because the speed of a shared machine drifts.
+  for (let round = 0; round < ROUNDS; round += 1) {
+    found.peak.push(goodPerSecond(await offer(client, rate, ms)))
+    found.twice.push(goodPerSecond(await offer(client, rate * 2, ms)))
+    found.tenfold.push(goodPerSecond(await offer(client, rate * 10, ms)))
+  }
+  const [peak, twice, tenfold] = [median(found.peak), median(found.twice), median(found.tenfold)]
   const half = peak / 2
   let recoveredMs = 0
   for (let window = 0; window < 40; window += 1) {
@@ -132,8 +139,9 @@ async function floods(client: Child, _server: Child, ms: number, address: string
 
 const UNREADERS = 1_000
 const AT_ONCE = 100
-/** Of 64 KiB each: many times what the server grants. */
-const LARGE_CALLS = 64
+/** Many times what the server grants. */
+const LARGE_CALLS = 128
+const WAIT_MS = 30_000
 const METHOD_NUMBER = 1
 const CALL_PREFIX = Buffer.alloc(4)
 
@@ -155,22 +163,23 @@ async function unread(server: Child, address: string): Promise<Criterion[]> {
     }
     const startedAt = performance.now()
     let peakMb = before.rssMb
-    let cutMs = Number.POSITIVE_INFINITY
-    while (cutMs === Number.POSITIVE_INFINITY && performance.now() - startedAt < 30_000) {
+    let left = UNREADERS
+    while (left > 0 && performance.now() - startedAt < WAIT_MS) {
       await sleep(250)
       const { rssMb } = await server.ask<Memory>({ order: 'memory' })
       peakMb = Math.max(peakMb, rssMb)
-      const left = await server.ask<number>({ order: 'connections' })
       // The client of this suite has connected to nothing.
-      if (left === 0) cutMs = performance.now() - startedAt
+      left = await server.ask<number>({ order: 'connections' })
     }
+    const cutMs = await server.ask<number>({ order: 'cut' })
     const budgetMb = (UNREADERS * UNREAD_BYTES) / (1024 * 1024)
     return [
       reported('RSS before a thousand peers that do not read, MB', before.rssMb),
       reported('RSS at most with them, MB', peakMb),
       reported('what the server grants to all of them, MB', budgetMb),
       atMost('RSS at most, over RSS before and what was granted', peakMb / (before.rssMb + budgetMb), 1.1),
-      atMost('ms until the last of them was cut', cutMs, 11_000),
+      atMost('of them left in the end', left, 0),
+      atMost('ms from the last answer for one of them to its end, at most', cutMs, 10_500),
     ]
   } finally {
     for (const socket of sockets) socket.destroy()

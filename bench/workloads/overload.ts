@@ -10,7 +10,8 @@ export const Overload = defineService('overload', {
 })
 
 export const BURN_MS = 1
-export const LARGE_BYTES = 64 * 1024
+/** A turn of them is less than what is granted: who does not read is paused first, and cut when it stalls. */
+export const LARGE_BYTES = 16 * 1024
 
 /** What the server grants to each peer that leaves answers unread. */
 export const UNREAD_BYTES = 512 * 1024
