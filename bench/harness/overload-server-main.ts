@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { connectionClosed, Server, TransportError } from 'alys-transport'
+import { Server, TransportError } from 'alys-transport'
 import { BURN_MS, LARGE_BYTES, Overload, UNREAD_BYTES } from '../workloads/overload.js'
 import { memory, serveOrders, tell } from './orders.js'
 
@@ -22,8 +22,8 @@ let failed = 0
 const lastServedAt = new Map<string, number>()
 /** The longest from the last answer for a peer to the end of its connection. */
 let cutMs = 0
-connectionClosed.subscribe(({ connection }) => {
-  const servedAt = lastServedAt.get(connection.remote)
+server.watch(({ state, address: remote }) => {
+  const servedAt = state === 'closed' ? lastServedAt.get(remote) : undefined
   if (servedAt !== undefined) cutMs = Math.max(cutMs, performance.now() - servedAt)
 })
 server.implement(Overload, {
