@@ -220,7 +220,7 @@ describe('a server that has more to do than it can', () => {
   it('refuses a part of the calls while its event loop is late, and none when it is in time again', async ({
     stage,
   }) => {
-    const { clock, peer, server } = await scene(stage, 0)
+    const { clock, peer, server } = await scene(stage, 0, { heartbeat: { intervalMs: 0 } })
     let id = 0
     const offer = async (count: number): Promise<number> => {
       peer.write(...calls(id + 1, id + count, 1, 1_000))
