@@ -16,6 +16,7 @@ const REPEATED: Partial<Record<Reason, readonly [refused: Remedy, idempotent: Re
   closed: ['move', 'retry'],
   'going-away': ['move', 'retry'],
   'connection-lost': ['retry', 'retry'],
+  'heartbeat-timeout': ['retry', 'retry'],
   overloaded: ['retry', 'retry'],
   'queue-full': ['retry', 'retry'],
   'too-many-open-calls': ['retry', 'retry'],
