@@ -1,0 +1,32 @@
+// The long forms of what the tests show in short ones, over real sockets and real processes: prints a line of figures
+// and exits 1 where a promise does not hold.
+import { parseArgs } from 'node:util'
+import { blackhole } from './faults/blackhole.mjs'
+import { calls } from './faults/calls.mjs'
+import { restarts } from './faults/restarts.mjs'
+
+const LONG = {
+  calls: ({ count = 10_000_000, seed }) => calls({ count, seed }),
+  restarts: ({ count = 200, seed }) => restarts({ count, seed }),
+  kills: ({ count = 200, seed }) => restarts({ count, seed, signal: 'SIGKILL' }),
+  blackhole: () => blackhole({}),
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { count: { type: 'string' }, seed: { type: 'string', default: '1' } },
+})
+const [name] = positionals
+const run = Object.hasOwn(LONG, name ?? '') ? LONG[name] : null
+if (run === null) {
+  console.error(`usage: npm run faults -- ${Object.keys(LONG).join('|')} [--count N] [--seed S]`)
+  process.exit(2)
+}
+const count = values.count === undefined ? undefined : Number(values.count)
+if (count !== undefined && !(Number.isSafeInteger(count) && count > 0)) {
+  console.error(`--count must be a whole number over 0, got ${values.count}`)
+  process.exit(2)
+}
+const result = await run({ ...(count === undefined ? {} : { count }), seed: Number(values.seed) })
+console.log(JSON.stringify({ [name]: result }))
+if (!result.pass) process.exitCode = 1
