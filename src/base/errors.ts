@@ -37,12 +37,44 @@ export const REASONS = {
   'connect-timeout': [
     'UNAVAILABLE',
     'network',
-    'DNS, TCP and HELLO together took longer than `socket.connectTimeoutMs`.',
+    'DNS, TCP, TLS and HELLO together took longer than `socket.connectTimeoutMs`.',
   ],
   'handshake-timeout': [
     'UNAVAILABLE',
     'network',
-    'The peer connected and did not finish its HELLO in `limits.handshakeMs`.',
+    'The peer connected and did not finish TLS and its HELLO in `limits.handshakeMs`.',
+  ],
+  'tls-options': [
+    'FAILED_PRECONDITION',
+    'user',
+    'An option of `tls` that cannot be used, or that a `tls://` address needs and that is missing; `details.option` names it.',
+  ],
+  'tls-protocol': [
+    'FAILED_PRECONDITION',
+    'peer',
+    'TLS without a version, a cipher or an application protocol (ALPN `alys/1`) that both sides take.',
+  ],
+  'tls-untrusted': [
+    'UNAUTHENTICATED',
+    'peer',
+    'A certificate that does not lead to a `tls.ca` of the other side, or that is not meant for its role.',
+  ],
+  'tls-expired': ['UNAUTHENTICATED', 'peer', 'A certificate that is not valid any more, or not yet.'],
+  'tls-name-mismatch': [
+    'UNAUTHENTICATED',
+    'peer',
+    'The host that was dialled, or `tls.serverName`, is not among the subject alternative names of the certificate.',
+  ],
+  'tls-certificate-required': ['UNAUTHENTICATED', 'peer', 'The server asks for a certificate, and there was none.'],
+  'tls-failed': [
+    'UNAVAILABLE',
+    'network',
+    'The TLS handshake or a record of TLS failed for another reason; `cause` says which.',
+  ],
+  'identity-mismatch': [
+    'UNAUTHENTICATED',
+    'peer',
+    'The peer id of a HELLO is not a name (DNS or URI) of the certificate that came with it.',
   ],
   'connection-lost': ['UNAVAILABLE', 'network', 'The connection ended while the call was open.'],
   'pool-exhausted': ['RESOURCE_EXHAUSTED', 'local', 'Every connection of the pool is leased.'],

@@ -2,20 +2,22 @@ import type { TransportError } from '../base/errors.js'
 import { formatAddress, parseAddress } from '../socket/address.js'
 import type { ByteChannel } from '../socket/channel.js'
 import { maxDescriptors } from '../socket/descriptors.js'
-import type { Listener } from '../socket/listen.js'
-import type { SocketOptions } from '../socket/options.js'
+import type { Guest, Listener } from '../socket/listen.js'
+import type { LinkOptions, SocketOptions } from '../socket/options.js'
 import { Admission } from './admission.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import type { Environment } from './environment.js'
+import { Guests } from './guests.js'
 import type { ServiceFingerprint } from './hello.js'
 
 /** Accepts connections on any number of addresses, as many as the limits allow. */
 export class Acceptor {
-  readonly #options: SocketOptions
+  readonly #options: LinkOptions
   readonly #environment: Environment
   readonly #owner: ConnectionOwner
   readonly #services: () => readonly ServiceFingerprint[]
   readonly #admission: Admission
+  readonly #guests: Guests
   readonly #listeners: Listener[] = []
   readonly #handshaking = new Set<Connection>()
   #closed: TransportError | null = null
@@ -26,21 +28,23 @@ export class Acceptor {
     owner: ConnectionOwner,
     services: () => readonly ServiceFingerprint[],
   ) {
-    this.#options = options
+    this.#options = { ...options, tls: environment.tls }
     this.#environment = environment
     this.#owner = owner
     this.#services = services
     this.#admission = new Admission(environment.limits, maxDescriptors())
+    this.#guests = new Guests(environment, this.#admission)
   }
 
   /** Listens, and returns the address with the port that the system chose. */
   async listen(address: string): Promise<string> {
     const { counters, network } = this.#environment
     const listener = await network.listen(parseAddress(address), this.#options, {
-      onChannel: (channel) => this.#accept(channel),
+      onChannel: (channel, guest) => this.#accept(channel, guest),
       onAcceptFailed: () => {
         counters.acceptsFailed += 1
       },
+      guests: this.#guests,
     })
     if (this.#closed !== null) {
       await listener.close()
@@ -54,19 +58,30 @@ export class Acceptor {
   async close(error: TransportError): Promise<void> {
     this.#closed = error
     for (const connection of this.#handshaking) connection.destroy(error)
+    this.#guests.close()
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()))
   }
 
-  #accept(channel: ByteChannel): void {
+  #accept(channel: ByteChannel, guest?: Guest): void {
+    if (guest !== undefined) {
+      this.#greet(channel, guest.remoteHost, this.#guests.graduate(guest))
+      return
+    }
     const { counters, limits } = this.#environment
     const host = channel.facts.remoteHost
     const refusal = this.#admission.enter(host)
-    if (refusal !== null) {
-      if (refusal.reason !== undefined) counters.failed(refusal.reason)
-      channel.destroy()
+    if (refusal === null) {
+      counters.connectionsOpened += 1
+      this.#greet(channel, host, limits.handshakeMs)
       return
     }
-    counters.connectionsOpened += 1
+    if (refusal.reason !== undefined) counters.failed(refusal.reason)
+    channel.destroy()
+  }
+
+  /** Of a channel that is counted. */
+  #greet(channel: ByteChannel, host: string, handshakeMs: number): void {
+    const { counters } = this.#environment
     let peerId: string | null = null
     const handshakeOver = (connection: Connection): void => {
       if (this.#handshaking.delete(connection)) this.#admission.handshakeOver(host)
@@ -94,7 +109,7 @@ export class Acceptor {
         },
       },
       this.#services(),
-      limits.handshakeMs,
+      handshakeMs,
       false,
     )
     this.#handshaking.add(connection)

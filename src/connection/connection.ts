@@ -9,7 +9,7 @@ import { FLAG, KIND } from '../wire/frame.js'
 import type { ServiceFingerprint } from '../wire/hello.js'
 import { preface } from '../wire/preface.js'
 import { Conduct } from './conduct.js'
-import type { ConnectionFacts } from './connection-facts.js'
+import { type ConnectionFacts, judgeIdentity, proves } from './connection-facts.js'
 import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
 import { sendBroken, sendLeaving } from './control-frames.js'
 import { ControlReader, type ControlReaderOwner } from './control-reader.js'
@@ -128,6 +128,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
       ...this.#channel.facts,
       state: this.#state,
       peerId: agreement?.peerId ?? null,
+      peerProven: agreement !== null && proves(this.#channel.facts, agreement.peerId),
       compression: agreement?.compression ?? false,
       peerLimits: agreement && {
         maxFrameBytes: agreement.maxFrameBytes,
@@ -328,6 +329,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
       return false
     }
     if (agreement === null) return true
+    const stranger = judgeIdentity(this.#channel.facts, agreement.peerId)
+    if (stranger !== null) {
+      this.fail(stranger)
+      return false
+    }
     this.#agreement = agreement
     this.#handshake = null
     this.#environment.wheel.disarm(this.#timer)

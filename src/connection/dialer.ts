@@ -1,16 +1,17 @@
-import { failure, type TransportError } from '../base/errors.js'
+import { failure, TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { type Address, formatAddress, parseAddress } from '../socket/address.js'
-import type { SocketOptions } from '../socket/options.js'
+import type { ByteChannel } from '../socket/channel.js'
+import type { LinkOptions, SocketOptions } from '../socket/options.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import type { ConnectionState } from './connection-state.js'
 import type { Environment } from './environment.js'
 import type { ServiceFingerprint } from './hello.js'
 
-/** Makes connections to one address. One time limit covers name, TCP and HELLO. */
+/** Makes connections to one address. One time limit covers name, TCP, TLS and HELLO. */
 export class Dialer {
   readonly #address: Address
-  readonly #options: SocketOptions
+  readonly #options: LinkOptions
   readonly #environment: Environment
   /** Aborts of the attempts under way. */
   readonly #attempts = new Set<AbortController>()
@@ -18,7 +19,7 @@ export class Dialer {
   /** Throws `address-malformed`. */
   constructor(address: string, options: SocketOptions, environment: Environment) {
     this.#address = parseAddress(address)
-    this.#options = options
+    this.#options = { ...options, tls: environment.tls }
     this.#environment = environment
   }
 
@@ -49,10 +50,7 @@ export class Dialer {
     services: readonly ServiceFingerprint[],
     signal: AbortSignal,
   ): Promise<Connection> {
-    const channel = await this.#environment.network.dial(this.#address, this.#options, signal).catch((error) => {
-      this.#tell('closed', error)
-      throw error
-    })
+    const channel = await this.#reach(signal)
     return new Promise((resolve, reject) => {
       let ready = false
       const giveUp = (): void => connection.destroy(signal.reason)
@@ -79,6 +77,18 @@ export class Dialer {
       )
       signal.addEventListener('abort', giveUp)
     })
+  }
+
+  async #reach(signal: AbortSignal): Promise<ByteChannel> {
+    try {
+      return await this.#environment.network.dial(this.#address, this.#options, signal)
+    } catch (error) {
+      this.#tell('closed', error as TransportError)
+      // Who gave up has counted why.
+      if (!signal.aborted && error instanceof TransportError && error.reason !== undefined)
+        this.#environment.counters.failed(error.reason)
+      throw error
+    }
   }
 
   /** Of the attempt. What becomes of the connection it tells itself. */

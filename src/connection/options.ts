@@ -2,7 +2,10 @@ import { group, instance, integer, type OutputOf, oneOf } from '../base/options.
 import { OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
 import { type Network, systemNetwork } from '../socket/network.js'
 import { socketRules } from '../socket/options.js'
+import { tlsDialRules, tlsListenRules } from '../socket/tls-options.js'
 import { limitRules } from './limits.js'
+
+export type { TlsOptions, TlsRotation } from '../socket/tls-options.js'
 
 /** When what was sent leaves for the socket. */
 const batchRules = group({
@@ -80,3 +83,7 @@ export const connectionRules = {
   /** For tests and simulations: where connections come from. */
   network: instance<Network>(systemNetwork),
 } as const
+
+/** The same, of who dials and of who listens. */
+export const dialRules = { ...connectionRules, tls: tlsDialRules } as const
+export const listenRules = { ...connectionRules, tls: tlsListenRules } as const

@@ -5,6 +5,7 @@ import type { ConnectionState } from '../connection/connection-state.js'
 import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
+import type { TlsRotation } from '../connection/options.js'
 import type { Lease } from '../pool/pool.js'
 import { AckedSender } from './acked-sender.js'
 import type { MessageSource } from './message-writer.js'
@@ -16,7 +17,6 @@ import {
   clientRules,
   closeRules,
   NO_OPTIONS,
-  peerIdOf,
   type SendOptions,
 } from './options.js'
 import { Outbound, type OutboundFacts } from './outbound.js'
@@ -36,7 +36,7 @@ export class Client {
 
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
     const parsed = clientRules.parse(options, '')
-    this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
+    this.#environment = createEnvironment({ ...parsed, peerId: parsed.id })
     const list = typeof addresses === 'string' ? [addresses] : addresses
     if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
     const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
@@ -94,6 +94,14 @@ export class Client {
   /** A connection for one's own use: nobody else's calls travel on it until it is given back. */
   lease(): Promise<Lease<Session>> {
     return this.#outbound.lease()
+  }
+
+  /**
+   * Puts new certificates, keys and authorities in place of those of `tls`; what is left out stays. In force for the next
+   * connection; those that there are go on.
+   */
+  rotate(tls: TlsRotation): void {
+    this.#environment.tls.rotate(tls, this.#environment.peerId)
   }
 
   info(): OutboundFacts & { readonly buffers: ReturnType<Environment['ledger']['facts']> } {

@@ -2,7 +2,8 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { failure } from '../base/errors.js'
 import { flag, group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
 import { type Random, systemRandom } from '../base/random.js'
-import { connectionRules } from '../connection/options.js'
+import { PEER_ID } from '../connection/environment.js'
+import { dialRules, listenRules } from '../connection/options.js'
 import { LANE, type Priority } from '../mailbox/lane.js'
 import { poolRules } from '../pool/options.js'
 import type { OuterCall } from './abort.js'
@@ -118,13 +119,9 @@ export function checkSignal(signal: AbortSignal): void {
   throw failure('option-type', 'option signal must be an AbortSignal', { details: { option: 'signal' } })
 }
 
-/** A peer id as HELLO takes it. */
-const PEER_ID = /^[\x21-\x7e]{1,128}$/
-
 const shared = {
-  /** Who we are to our peers. Random where it is not given. */
+  /** Who we are to our peers. Where it is not given: the first name of `tls.cert`, or a random one. */
   id: optional(text('', PEER_ID)),
-  ...connectionRules,
   /** For tests and simulations: where time and chance come from. */
   clock: instance<Clock>(systemClock),
   random: instance<Random>(systemRandom),
@@ -132,6 +129,7 @@ const shared = {
 
 export const serverRules = group({
   ...shared,
+  ...listenRules,
   /** What happens when calls come faster than they are handled. */
   overload: overloadRules,
   /** What handlers call ends with the call they serve. Off, because it costs every promise of the process a little. */
@@ -140,6 +138,7 @@ export const serverRules = group({
 
 export const clientRules = group({
   ...shared,
+  ...dialRules,
   pool: poolRules,
   /** Calls that failed and may be made again. Their requests must not be changed before they have an outcome. */
   retry: retryRules,
@@ -160,10 +159,3 @@ export interface CloseOptions {
 }
 
 export const closeRules = group({ graceMs: integer(10_000, 0, MAX_TIMEOUT_MS) })
-
-/** The peer id that was chosen, or one that nobody else has. */
-export function peerIdOf({ id, random }: { readonly id: string | undefined; readonly random: Random }): string {
-  return id ?? Buffer.from(random.bytes(RANDOM_ID_BYTES)).toString('hex')
-}
-
-const RANDOM_ID_BYTES = 16

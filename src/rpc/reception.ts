@@ -41,7 +41,8 @@ export class Reception {
     this.#connection = connection
     this.#environment = environment
     this.#methods = new IntroducedMethods(registry, agreement, environment.limits.maxMethods)
-    this.peer = { id: agreement.peerId, address: connection.info().remote }
+    const { remote, peerProven } = connection.info()
+    this.peer = { id: agreement.peerId, proven: peerProven, address: remote }
   }
 
   onMethod(number: number, name: string): void {

@@ -4,8 +4,10 @@ import type { Metadata } from './metadata.js'
 
 /** Who is at the other end. */
 export interface PeerFacts {
-  /** What it called itself in its HELLO. Proven only where TLS says so. */
+  /** What it called itself in its HELLO: a claim, unless `proven`. */
   readonly id: string
+  /** Its TLS certificate has the id among its names (DNS or URI). */
+  readonly proven: boolean
   readonly address: string
 }
 

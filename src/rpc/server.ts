@@ -3,9 +3,10 @@ import { failure } from '../base/errors.js'
 import { Acceptor } from '../connection/acceptor.js'
 import type { ConnectionChange } from '../connection/connection-change.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
+import type { TlsRotation } from '../connection/options.js'
 import type { BatchHandler } from './batch-handler.js'
 import type { HandlerOptions } from './handler-queue.js'
-import { type CloseOptions, closeRules, peerIdOf, type ServerOptions, serverRules } from './options.js'
+import { type CloseOptions, closeRules, type ServerOptions, serverRules } from './options.js'
 import { Registry } from './registry.js'
 import type { ServerCall } from './server-call.js'
 import { looseMethod, type Methods, type Service } from './service.js'
@@ -22,7 +23,7 @@ export class Server {
 
   constructor(options: ServerOptions = {}) {
     const parsed = serverRules.parse(options, '')
-    this.#environment = createEnvironment({ ...parsed, peerId: peerIdOf(parsed) })
+    this.#environment = createEnvironment({ ...parsed, peerId: parsed.id })
     this.#registry = new Registry(parsed.overload, parsed.passDeadlines)
     const nothing = (): void => {}
     const owner = { onLeaving: nothing, onRoom: nothing, onGone: nothing }
@@ -49,10 +50,18 @@ export class Server {
     this.#registry.addService(service, handlers, options)
   }
 
-  /** Listens at `tcp://host:port` or `unix:/path`. Port 0 lets the system choose; the answer has the choice. */
+  /** Listens at `tcp://host:port`, `tls://host:port` or `unix:/path`. Port 0 lets the system choose; the answer has the choice. */
   async listen(address: string): Promise<{ readonly address: string }> {
     if (this.#closing !== null) throw failure('closed', 'the server is closed')
     return { address: await this.#acceptor.listen(address) }
+  }
+
+  /**
+   * Puts new certificates, keys and authorities in place of those of `tls`; what is left out stays. In force for the next
+   * connection; those that there are go on.
+   */
+  rotate(tls: TlsRotation): void {
+    this.#environment.tls.rotate(tls, this.#environment.peerId)
   }
 
   info(): {

@@ -43,8 +43,21 @@ export interface BufferSize {
   readonly reason: string
 }
 
+/** What the TLS handshake agreed on and proved. */
+export interface TlsFacts {
+  /** `TLSv1.3` or `TLSv1.2`. */
+  readonly protocol: string
+  readonly cipher: string
+  /** Agreed from a ticket of an earlier connection, without the exchange of certificates. */
+  readonly sessionReused: boolean
+  /** The names that the peer's certificate proves: its DNS names and URIs. Empty where it showed none. */
+  readonly peerNames: readonly string[]
+  /** The peer has to prove the id of its HELLO. */
+  readonly mutual: boolean
+}
+
 export interface ChannelFacts {
-  readonly kind: 'tcp' | 'unix' | 'memory'
+  readonly kind: 'tcp' | 'tls' | 'unix' | 'memory'
   readonly local: string
   readonly remote: string
   /** The peer's host, for limits that count per address. */
@@ -56,4 +69,6 @@ export interface ChannelFacts {
   readonly receiveBuffer: BufferSize
   /** Whether bytes are read into a buffer of ours (`onread`) or into a new one each time. */
   readonly reusedReads: boolean
+  /** Null where the bytes travel as they are. */
+  readonly tls: TlsFacts | null
 }

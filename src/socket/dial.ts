@@ -1,7 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import { failure, type TransportError } from '../base/errors.js'
 import { type Address, formatAddress } from './address.js'
-import type { ByteChannel, ChannelFacts } from './channel.js'
+import type { ByteChannel, ChannelFacts, TlsFacts } from './channel.js'
 import type { SocketOptions } from './options.js'
 import { SocketChannel } from './socket-channel.js'
 import { tuneBuffers } from './tuning.js'
@@ -68,25 +68,28 @@ export function channelFacts(
   address: Address,
   options: SocketOptions,
   reusedReads: boolean,
+  tls: TlsFacts | null = null,
 ): ChannelFacts {
-  const tcp = address.kind === 'tcp'
+  const { kind } = address
+  const tcp = kind !== 'unix'
   return {
-    kind: address.kind,
-    local: tcp ? endpoint(socket.localAddress, socket.localPort) : formatAddress(address),
-    remote: tcp ? endpoint(socket.remoteAddress, socket.remotePort) : formatAddress(address),
+    kind,
+    local: tcp ? endpoint(kind, socket.localAddress, socket.localPort) : formatAddress(address),
+    remote: tcp ? endpoint(kind, socket.remoteAddress, socket.remotePort) : formatAddress(address),
     remoteHost: tcp ? (socket.remoteAddress ?? '') : formatAddress(address),
     noDelay: tcp && options.noDelay,
     keepAliveMs: tcp ? keepAliveMs(options) : 0,
     ...tuneBuffers(socket, options),
     reusedReads,
+    tls,
   }
 }
 
-function endpoint(host: string | undefined, port: number | undefined): string {
-  return formatAddress({ kind: 'tcp', host: host ?? '', port: port ?? 0 })
+function endpoint(kind: 'tcp' | 'tls', host: string | undefined, port: number | undefined): string {
+  return formatAddress({ kind, host: host ?? '', port: port ?? 0 })
 }
 
-function dialFailure(address: Address, cause: NodeJS.ErrnoException): TransportError {
+export function dialFailure(address: Address, cause: NodeJS.ErrnoException): TransportError {
   const where = formatAddress(address)
   const details = { address: where, systemCode: cause.code }
   if (cause.code === 'ECONNREFUSED') return failure('connect-refused', `nobody listens at ${where}`, { cause, details })

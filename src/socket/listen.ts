@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { failure } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 import { type Address, formatAddress } from './address.js'
 import type { ByteChannel } from './channel.js'
 import { channelFacts, keepAlive } from './dial.js'
@@ -15,11 +15,30 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** A connection that was accepted and is no channel yet: its TLS handshake is under way. */
+export interface Guest {
+  readonly remoteHost: string
+  /** Drops it. Nobody is called back for it after that. */
+  destroy(): void
+}
+
+/** How guests are bounded in number and time. Each that may stay comes to an end once: `onChannel`, or `onRefused`. */
+export interface GuestCallbacks {
+  /** Returns false for one that must go: it is dropped. */
+  readonly onArrived: (guest: Guest) => boolean
+  /** TLS failed. Where it was the peer's certificate that did not do, there is a channel to say so: the callee's. */
+  readonly onRefused: (guest: Guest, error: TransportError, channel: ByteChannel | null) => void
+}
+
 export interface ListenCallbacks {
-  /** A connection was accepted. The callee owns the channel, and sets its receiver before it returns. */
-  readonly onChannel: (channel: ByteChannel) => void
+  /**
+   * A connection was accepted. The callee owns the channel, and sets its receiver before it returns. `guest`: what it
+   * was while TLS was not agreed.
+   */
+  readonly onChannel: (channel: ByteChannel, guest?: Guest) => void
   /** Accepting one connection failed; the listener goes on. */
   readonly onAcceptFailed: (error: Error) => void
+  readonly guests?: GuestCallbacks
 }
 
 export function listen(address: Address, options: SocketOptions, callbacks: ListenCallbacks): Promise<Listener> {
@@ -34,7 +53,7 @@ export function listen(address: Address, options: SocketOptions, callbacks: List
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenFailure(address, cause)))
     server.on('connection', (socket) => {
       // A peer that is gone already has no address any more.
-      if (address.kind === 'tcp' && socket.remoteAddress === undefined) socket.destroy()
+      if (address.kind !== 'unix' && socket.remoteAddress === undefined) socket.destroy()
       else callbacks.onChannel(adopt(socket, address, options))
     })
     const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
@@ -45,18 +64,21 @@ export function listen(address: Address, options: SocketOptions, callbacks: List
   })
 }
 
-class BoundListener implements Listener {
+export class BoundListener implements Listener {
   readonly address: Address
   readonly #server: Server
+  readonly #onClose: () => void
 
-  constructor(server: Server, asked: Address) {
+  constructor(server: Server, asked: Address, onClose: () => void = () => {}) {
     this.#server = server
+    this.#onClose = onClose
     const bound = server.address()
     this.address =
-      asked.kind === 'tcp' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
+      asked.kind !== 'unix' && bound !== null && typeof bound === 'object' ? { ...asked, port: bound.port } : asked
   }
 
   close(): Promise<void> {
+    this.#onClose()
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
       // A socket that could not be wrapped anew is still the server's, which waits for it. The address is free before.
@@ -75,7 +97,7 @@ function adopt(accepted: Socket, address: Address, options: SocketOptions): Byte
   return channel
 }
 
-function listenFailure(address: Address, cause: NodeJS.ErrnoException): Error {
+export function listenFailure(address: Address, cause: NodeJS.ErrnoException): Error {
   const where = formatAddress(address)
   const details = { address: where, systemCode: cause.code }
   if (cause.code === 'EADDRINUSE')

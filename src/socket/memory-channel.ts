@@ -254,5 +254,6 @@ function factsOf(local: string, remote: string, bufferBytes: number): ChannelFac
     sendBuffer: buffer,
     receiveBuffer: buffer,
     reusedReads: true,
+    tls: null,
   }
 }

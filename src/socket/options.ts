@@ -1,4 +1,5 @@
 import { flag, group, integer, type OutputOf, optional } from '../base/options.js'
+import type { TlsMaterial } from './tls-material.js'
 
 const MIN_KERNEL_BUFFER_BYTES = 4096
 const MAX_KERNEL_BUFFER_BYTES = 1 << 30
@@ -11,10 +12,16 @@ export const socketRules = group({
   /** SO_SNDBUF and SO_RCVBUF. Left out, the kernel tunes them by itself, which a fixed value switches off. */
   sendBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),
   receiveBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),
-  /** DNS, TCP and HELLO together. */
+  /** DNS, TCP, TLS and HELLO together. */
   connectTimeoutMs: integer(5_000, 1, 300_000),
   /** Connections the kernel completes before we accept them. */
   backlog: integer(511, 1, 65_535),
 })
 
 export type SocketOptions = OutputOf<typeof socketRules>
+
+/** What a network is told for each address. */
+export interface LinkOptions extends SocketOptions {
+  /** For `tls://` addresses. */
+  readonly tls?: TlsMaterial
+}

@@ -3,6 +3,13 @@ import type { OnReadOpts, Socket } from 'node:net'
 import { failure, type TransportError } from '../base/errors.js'
 import type { ByteChannel, ChannelFacts, ChannelReceiver } from './channel.js'
 import { sharedReadBuffer } from './reused-read.js'
+import { tlsFailure } from './tls-failure.js'
+
+/**
+ * Over TLS, Node hands a write back in the next turn at the earliest, also where the system has taken it at once. So
+ * much may be written in one turn without the socket being called full; what waits in truth is too much a turn later.
+ */
+const TLS_UNTOLD_BYTES = 128 * 1024
 
 /** A TCP or unix socket as a byte channel. Made before the socket, because `onread` is given at its birth. */
 export class SocketChannel implements ByteChannel {
@@ -52,7 +59,8 @@ export class SocketChannel implements ByteChannel {
   }
 
   get unsentBytes(): number {
-    return this.#socket?.writableLength ?? 0
+    const bytes = this.#socket?.writableLength ?? 0
+    return this.#facts?.tls === null ? bytes : Math.max(0, bytes - TLS_UNTOLD_BYTES)
   }
 
   receive(receiver: ChannelReceiver): void {
@@ -97,5 +105,7 @@ export class SocketChannel implements ByteChannel {
 }
 
 function lost(cause: Error): TransportError {
+  const ofTls = tlsFailure(cause)
+  if (ofTls !== null) return ofTls
   return failure('connection-lost', `the connection failed: ${cause.message}`, { cause })
 }

@@ -18,6 +18,7 @@ export class MemoryChannel implements ByteChannel {
     sendBuffer: BUFFER,
     receiveBuffer: BUFFER,
     reusedReads: true,
+    tls: null,
   }
   /** Every write, copied. */
   readonly writes: Buffer[] = []
