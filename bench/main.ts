@@ -18,6 +18,7 @@ import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
 import { stream } from './suites/stream.js'
 import type { Suite } from './suites/suite.js'
+import { tls } from './suites/tls.js'
 
 const SUITES: readonly Suite[] = [
   quick,
@@ -31,6 +32,7 @@ const SUITES: readonly Suite[] = [
   overload,
   memory,
   bulk,
+  tls,
 ]
 const ALL = 'all'
 const USAGE_ERROR = 2

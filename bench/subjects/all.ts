@@ -7,6 +7,7 @@ import type { Subject } from './subject.js'
  */
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   alys: async () => (await import('./alys.js')).alys,
+  'alys-tls': async () => (await import('./alys.js')).alysTls,
   'alys-one-lane': async () => (await import('./alys.js')).alysOneLane,
   'alys-four-lanes': async () => (await import('./alys.js')).alysFourLanes,
   'alys-high': async () => (await import('./alys.js')).alysHigh,

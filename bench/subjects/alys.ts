@@ -1,7 +1,18 @@
-import { Client, defineService, oneWay, type Priority, raw, Server, serverStream, unary } from 'alys-transport'
+import {
+  Client,
+  type ClientOptions,
+  defineService,
+  oneWay,
+  type Priority,
+  raw,
+  Server,
+  type ServerOptions,
+  serverStream,
+  unary,
+} from 'alys-transport'
 import type { TransactionRecord } from '../workloads/traffic.js'
 import { payloadsOf, type Workload } from '../workloads/workload.js'
-import { type Connected, checkBytes, pick, RECEIPT_BYTES, type Subject } from './subject.js'
+import { type Connected, checkBytes, pick, RECEIPT_BYTES, type Serving, type Subject } from './subject.js'
 
 const Bench = defineService('bench', {
   echo: unary({ request: raw(), response: raw() }),
@@ -19,67 +30,94 @@ const limits = { maxOpenCalls: 32_768 }
 export const alys: Subject = {
   name: 'alys',
   supports: () => true,
+  serve: (workload) => serve(workload, 'tcp://127.0.0.1:0', {}),
+  connect: (address, workload) => connect(address, workload, {}),
+}
+
+/** The same over TLS 1.3. What the client is to trust travels with the address. */
+export const alysTls: Subject = {
+  name: 'alys-tls',
+  supports: () => true,
   async serve(workload) {
-    const server = new Server({ limits })
-    let received = 0
-    server.implement(Bench, {
-      echo: (bytes) => bytes,
-      push: () => {
-        received += 1
-      },
-      *flow(payloadBytes) {
-        const message = Buffer.alloc(payloadBytes, 1)
-        for (;;) yield message
-      },
-      ingest: ({ transaction }) => ({ hash: transaction.subarray(0, RECEIPT_BYTES) }),
-      record: (record) => record,
-    })
-    if (isProtobuf(workload))
-      server.implement((await import('./alys-protobuf.js')).Records, { record: (record) => record })
-    const { address } = await server.listen('tcp://127.0.0.1:0')
-    return { address, received: () => received, close: () => server.close() }
+    const { ca, ...tls } = await identity()
+    const { address, ...serving } = await serve(workload, 'tls://127.0.0.1:0', { tls })
+    return { ...serving, address: `${address} ${Buffer.from(ca).toString('base64')}` }
   },
-  async connect(address, workload) {
-    const client = new Client(address, { pool: { min: 1, max: 1 }, limits })
-    const bench = client.use(Bench)
-    await client.connect()
-    const { bytes, records } = await payloadsOf(workload)
-    const close = (): Promise<void> => client.close()
-    if (workload.kind === 'record') {
-      const echo = isProtobuf(workload) ? client.use((await import('./alys-protobuf.js')).Records).record : bench.record
-      return {
-        close,
-        call: (index) => echo(pick(records, index)),
-        check: (answer, index) => checkBytes((answer as TransactionRecord).hash, pick(records, index).hash, index),
-      }
-    }
-    if (workload.kind === 'ingest') {
-      return {
-        close,
-        call: (index) => bench.ingest({ transaction: pick(bytes, index) }),
-        check: (answer, index) => {
-          checkBytes((answer as { hash: Uint8Array }).hash, pick(bytes, index).subarray(0, RECEIPT_BYTES), index)
-        },
-      }
-    }
+  connect(address, workload) {
+    const [where = '', ca = ''] = address.split(' ')
+    return connect(where, workload, { tls: { ca: Buffer.from(ca, 'base64') } })
+  },
+}
+
+/** Made anew for each run, with what the tests make theirs with. */
+async function identity(): Promise<{ readonly cert: string; readonly key: string; readonly ca: string }> {
+  const fixture = new URL('../../../test/fixtures/certificates.mjs', import.meta.url).href
+  const { Authority } = (await import(fixture)) as typeof import('../../test/fixtures/certificates.mjs')
+  const authority = await Authority.make('bench')
+  return { ...(await authority.issue({ ip: ['127.0.0.1'] })), ca: authority.pem }
+}
+
+async function serve(workload: Workload, where: string, options: ServerOptions): Promise<Serving> {
+  const server = new Server({ limits, ...options })
+  let received = 0
+  server.implement(Bench, {
+    echo: (bytes) => bytes,
+    push: () => {
+      received += 1
+    },
+    *flow(payloadBytes) {
+      const message = Buffer.alloc(payloadBytes, 1)
+      for (;;) yield message
+    },
+    ingest: ({ transaction }) => ({ hash: transaction.subarray(0, RECEIPT_BYTES) }),
+    record: (record) => record,
+  })
+  if (isProtobuf(workload))
+    server.implement((await import('./alys-protobuf.js')).Records, { record: (record) => record })
+  const { address } = await server.listen(where)
+  return { address, received: () => received, close: () => server.close() }
+}
+
+async function connect(address: string, workload: Workload, options: ClientOptions): Promise<Connected> {
+  const client = new Client(address, { pool: { min: 1, max: 1 }, limits, ...options })
+  const bench = client.use(Bench)
+  await client.connect()
+  const { bytes, records } = await payloadsOf(workload)
+  const close = (): Promise<void> => client.close()
+  if (workload.kind === 'record') {
+    const echo = isProtobuf(workload) ? client.use((await import('./alys-protobuf.js')).Records).record : bench.record
     return {
       close,
-      call: (index) => bench.echo(pick(bytes, index)),
-      check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
-      sendBurst: (from, count) => client.sendBatch('bench.push', burst(bytes, from, count)),
-      async streamFor(ms) {
-        const endsAt = performance.now() + ms
-        let count = 0
-        for await (const message of bench.flow(workload.payloadBytes)) {
-          checkBytes(message, message, count)
-          count += 1
-          // Reading the clock for each message would cost a tenth of it.
-          if (count % CLOCK_EVERY === 0 && performance.now() >= endsAt) break
-        }
-        return count
+      call: (index) => echo(pick(records, index)),
+      check: (answer, index) => checkBytes((answer as TransactionRecord).hash, pick(records, index).hash, index),
+    }
+  }
+  if (workload.kind === 'ingest') {
+    return {
+      close,
+      call: (index) => bench.ingest({ transaction: pick(bytes, index) }),
+      check: (answer, index) => {
+        checkBytes((answer as { hash: Uint8Array }).hash, pick(bytes, index).subarray(0, RECEIPT_BYTES), index)
       },
     }
-  },
+  }
+  return {
+    close,
+    call: (index) => bench.echo(pick(bytes, index)),
+    check: (answer, index) => checkBytes(answer as Uint8Array, pick(bytes, index), index),
+    sendBurst: (from, count) => client.sendBatch('bench.push', burst(bytes, from, count)),
+    async streamFor(ms) {
+      const endsAt = performance.now() + ms
+      let count = 0
+      for await (const message of bench.flow(workload.payloadBytes)) {
+        checkBytes(message, message, count)
+        count += 1
+        // Reading the clock for each message would cost a tenth of it.
+        if (count % CLOCK_EVERY === 0 && performance.now() >= endsAt) break
+      }
+      return count
+    },
+  }
 }
 
 const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low', 'bulk']

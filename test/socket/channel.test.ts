@@ -20,6 +20,15 @@ describeContract({
 })
 
 describeContract({
+  name: 'TLS',
+  open: (sockets) => sockets.tls(),
+  swallows: 12 * MiB,
+  bulk: 48 * MiB,
+  untold: 128 * KiB,
+  places: false,
+})
+
+describeContract({
   name: 'memory',
   open: (sockets) => sockets.memory(),
   swallows: 64 * KiB,

@@ -12,6 +12,8 @@ export interface Carrier {
   readonly swallows: number
   /** Enough that most of it waits with the writer while nobody reads. */
   readonly bulk: number
+  /** How much of what was written `unsentBytes` does not tell of. */
+  readonly untold?: number
   /** Whether reads go where the receiver wants them. */
   readonly places: boolean
 }
@@ -112,7 +114,8 @@ export function describeContract(carrier: Carrier): void {
       near.call(() => near.channel.cork())
       for (const text of ['one ', 'two ', 'three']) near.write(Buffer.from(text))
       await turns(5)
-      expect([near.channel.unsentBytes, near.handedBack, far.receivedBytes]).toEqual([13, 0, 0])
+      const told = Math.max(0, 13 - (carrier.untold ?? 0))
+      expect([near.channel.unsentBytes, near.handedBack, far.receivedBytes]).toEqual([told, 0, 0])
       near.call(() => near.channel.uncork())
       await until(() => near.handedBack === 3 && far.receivedBytes === 13)
       expect(far.received().toString()).toBe('one two three')

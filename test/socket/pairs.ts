@@ -9,6 +9,10 @@ import { dial } from '../../src/socket/dial.js'
 import { type Listener, listen } from '../../src/socket/listen.js'
 import { type MemoryChannelOptions, memoryChannelPair } from '../../src/socket/memory-channel.js'
 import { type SocketOptions, socketRules } from '../../src/socket/options.js'
+import { dialTls } from '../../src/socket/tls-dial.js'
+import { listenTls } from '../../src/socket/tls-listen.js'
+import { TlsMaterial } from '../../src/socket/tls-material.js'
+import { Authority } from '../fixtures/certificates.mjs'
 import { turn, until } from '../fixtures/stage.js'
 import { End } from './end.js'
 
@@ -31,6 +35,16 @@ export function socketOptions(options: Partial<SocketOptions> = {}): SocketOptio
 
 /** An attempt that nobody gives up. */
 export const PATIENT = new AbortController().signal
+
+let material: TlsMaterial | undefined
+
+/** One for all tests of a file. */
+async function tlsMaterial(): Promise<TlsMaterial> {
+  if (material !== undefined) return material
+  const authority = await Authority.make('root')
+  material = new TlsMaterial({ ...(await authority.issue({ dns: ['node'], ip: ['127.0.0.1'] })), ca: authority.pem })
+  return material
+}
 
 /** The two ends of one channel. `near` dialled. */
 export interface Pair {
@@ -85,6 +99,23 @@ export class Sockets {
 
   unix(): Promise<Pair> {
     return this.pair(`unix:${this.path()}`)
+  }
+
+  /** Both ends of a connection over TLS, in which both have shown a certificate. */
+  async tls(): Promise<Pair> {
+    const material = await tlsMaterial()
+    const accepted: End[] = []
+    const options = { ...socketOptions(), tls: material }
+    const listener = await listenTls({ kind: 'tls', host: '127.0.0.1', port: 0 }, options, {
+      onChannel: (channel) => accepted.push(this.end(channel)),
+      onAcceptFailed: (error) => expect.unreachable(error.message),
+    })
+    this.#listeners.push(listener)
+    const { address } = listener
+    if (address.kind !== 'tls') throw new Error('it listens somewhere else')
+    const near = this.end(await dialTls(address, options, PATIENT))
+    await until(() => accepted.length === 1)
+    return { near, far: accepted[0] as End }
   }
 
   memory(options: MemoryChannelOptions = {}): Pair {
