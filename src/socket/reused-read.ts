@@ -11,6 +11,10 @@ interface HandleOwner {
   _handle: object | null
 }
 
+interface ReusingHandle {
+  readonly useUserBuffer?: (buffer: Uint8Array) => void
+}
+
 /** Returns a socket that reads by `onread`, or null when this Node does not let us make one. */
 export function rewrap(accepted: Socket, onread: OnReadOpts): Socket | null {
   const owner = accepted as unknown as HandleOwner
@@ -21,6 +25,26 @@ export function rewrap(accepted: Socket, onread: OnReadOpts): Socket | null {
   // The old socket has no handle any more, so this only takes it off the server's count. We count our own.
   accepted.destroy()
   return socket
+}
+
+/** What `onread` of a new socket is kept under. */
+const FIELDS = ['kBuffer', 'kBufferGen', 'kBufferCb'] as const
+
+/**
+ * The same for an accepted TLS socket, which cannot be wrapped anew: it gets `onread` as a new one would. Returns
+ * false, and leaves it as it was, where it does not look as expected. To be called before anything was read.
+ */
+export function readReused(accepted: Socket, { buffer, callback }: OnReadOpts): boolean {
+  const { _handle: handle } = accepted as unknown as { readonly _handle: ReusingHandle | null }
+  const symbols = Object.getOwnPropertySymbols(accepted)
+  const [first, next, call] = FIELDS.map((name) => symbols.find(({ description }) => description === name))
+  if (first === undefined || next === undefined || call === undefined) return false
+  if (typeof handle?.useUserBuffer !== 'function' || typeof buffer !== 'function' || accepted.readableLength > 0)
+    return false
+  const bytes = buffer()
+  Object.assign(accepted, { [first]: bytes, [next]: buffer, [call]: callback })
+  handle.useUserBuffer(bytes)
+  return true
 }
 
 /**

@@ -5,6 +5,7 @@ import { type Address, formatAddress } from './address.js'
 import { channelFacts, keepAlive } from './dial.js'
 import { BoundListener, type Guest, type ListenCallbacks, type Listener, listenFailure } from './listen.js'
 import type { LinkOptions } from './options.js'
+import { readReused } from './reused-read.js'
 import { SocketChannel } from './socket-channel.js'
 import { handshakeLost, notTls, tlsFailure } from './tls-failure.js'
 import { ALPN, judgeClient, peerCertificate, tlsFacts } from './tls-identity.js'
@@ -130,8 +131,9 @@ class TlsReception {
     const certificate = peerCertificate(socket)
     const refusal = judgeClient(socket, certificate, this.#asks)
     const channel = new SocketChannel()
+    const reused = readReused(socket, channel.onread)
     const facts = tlsFacts(socket, refusal === null ? certificate : undefined, this.#asks)
-    channel.attach(socket, channelFacts(socket, this.#address, this.#options, false, facts))
+    channel.attach(socket, channelFacts(socket, this.#address, this.#options, reused, facts))
     if (refusal === null) this.#callbacks.onChannel(channel, guest)
     else if (this.#callbacks.guests === undefined) channel.destroy()
     else this.#callbacks.guests.onRefused(guest, refusal, channel)

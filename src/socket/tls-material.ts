@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { failure, type TransportError } from '../base/errors.js'
 import { provenNames } from './tls-identity.js'
 import { type TlsOptions, type TlsRotation, tlsRotationRules } from './tls-options.js'
@@ -32,6 +32,9 @@ export class DialSide {
     if (this.#tickets.size > MAX_TICKETS && oldest !== undefined) this.#tickets.delete(oldest)
   }
 }
+
+/** Those of Node, but with no key of less than 112 bits (RSA 2,048) and no SHA-1 in any chain, whatever Node's age. */
+const CIPHERS = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
 
 /** One for each address: more are of names that changed. */
 const MAX_TICKETS = 256
@@ -119,7 +122,7 @@ export class TlsMaterial {
   }
 
   #contextOptions(): SecureContextOptions {
-    return { cert: this.#cert, key: this.#key, ca: this.#ca, minVersion: this.minVersion }
+    return { cert: this.#cert, key: this.#key, ca: this.#ca, minVersion: this.minVersion, ciphers: CIPHERS }
   }
 }
 
@@ -132,7 +135,7 @@ function check({ cert, key, ca }: TlsOptions): readonly string[] {
   const ours = certificate('cert', cert)
   if (!ours.checkPrivateKey(privateKey(key))) throw wrong('key', 'is not the key of tls.cert')
   try {
-    createSecureContext({ cert, key, ca })
+    createSecureContext({ cert, key, ca, ciphers: CIPHERS })
   } catch (cause) {
     throw wrong('cert', `cannot be used: ${(cause as Error).message}`, cause)
   }
