@@ -26,7 +26,8 @@ export function listenTls(address: TlsAddress, options: LinkOptions, callbacks: 
   if (tls === undefined) throw failure('tls-options', `${formatAddress(address)} needs the options tls`)
   const reception = new TlsReception(address, options, tls, callbacks)
   return new Promise((resolve, reject) => {
-    const server = createServer({ allowHalfOpen: true, noDelay: options.noDelay, ...keepAlive(options) })
+    // Who ends within the handshake is gone; after it, half a connection may end first.
+    const server = createServer({ allowHalfOpen: false, noDelay: options.noDelay, ...keepAlive(options) })
     server.once('error', (cause: NodeJS.ErrnoException) => {
       reception.close()
       reject(listenFailure(address, cause))
@@ -105,17 +106,14 @@ class TlsReception {
       return
     }
     this.#guests.set(socket, guest)
-    const onEnd = (): void => void socket.destroy()
-    socket.once('end', onEnd)
     socket.once('data', (first: Buffer) => {
-      socket.off('end', onEnd)
       if (first[0] === HANDSHAKE_RECORD) {
         socket.pause()
         socket.unshift(first)
         this.#tls.emit('connection', socket)
       } else {
         guest.error = notTls()
-        socket.end(NO_PLAIN_BYTES, onEnd)
+        socket.end(NO_PLAIN_BYTES, () => socket.destroy())
       }
     })
   }
@@ -127,6 +125,7 @@ class TlsReception {
       return
     }
     guest.over = true
+    socket.allowHalfOpen = true
     socket.disableRenegotiation()
     const certificate = peerCertificate(socket)
     const refusal = judgeClient(socket, certificate, this.#asks)

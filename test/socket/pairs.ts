@@ -130,6 +130,11 @@ export class Sockets {
     return end
   }
 
+  /** Takes a listener in, to be closed with the rest. */
+  keep(listener: Listener): void {
+    this.#listeners.push(listener)
+  }
+
   async close(): Promise<void> {
     for (const end of this.#ends) end.destroy()
     await Promise.all(this.#listeners.map((listener) => listener.close()))
