@@ -6,6 +6,7 @@ import { channelFacts, keepAlive } from './dial.js'
 import type { SocketOptions } from './options.js'
 import { rewrap } from './reused-read.js'
 import { SocketChannel } from './socket-channel.js'
+import { clearStale, withMode } from './unix-path.js'
 
 /** A listening address. Closing it leaves accepted channels alone: they belong to whoever accepted them. */
 export interface Listener {
@@ -41,7 +42,8 @@ export interface ListenCallbacks {
   readonly guests?: GuestCallbacks
 }
 
-export function listen(address: Address, options: SocketOptions, callbacks: ListenCallbacks): Promise<Listener> {
+export async function listen(address: Address, options: SocketOptions, callbacks: ListenCallbacks): Promise<Listener> {
+  if (address.kind === 'unix') await clearStale(address.path)
   return new Promise((resolve, reject) => {
     const server = createServer({
       allowHalfOpen: true,
@@ -56,11 +58,13 @@ export function listen(address: Address, options: SocketOptions, callbacks: List
       if (address.kind !== 'unix' && socket.remoteAddress === undefined) socket.destroy()
       else callbacks.onChannel(adopt(socket, address, options))
     })
-    const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
-    server.listen({ ...where, backlog: options.backlog }, () => {
+    const bound = (): void => {
       server.on('error', callbacks.onAcceptFailed)
       resolve(new BoundListener(server, address))
-    })
+    }
+    if (address.kind === 'unix') {
+      withMode(options.unixMode, () => server.listen({ path: address.path, backlog: options.backlog }, bound))
+    } else server.listen({ host: address.host, port: address.port, backlog: options.backlog }, bound)
   })
 }
 

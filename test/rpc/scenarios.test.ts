@@ -15,7 +15,7 @@ import {
   UNREADABLE,
 } from './two-ends.js'
 
-const LINKS: readonly Link[] = ['memory', 'tcp']
+const LINKS: readonly Link[] = ['memory', 'tcp', 'tls']
 const CALLERS = ['near', 'far'] as const
 const ANSWERED = ['unary', 'serverStream', 'clientStream', 'duplex'] as const
 type Shape = (typeof ANSWERED)[number] | 'oneWay'

@@ -24,9 +24,10 @@ import { type Session, SessionMaker } from '../../src/rpc/session.js'
 import { StreamOpener } from '../../src/rpc/stream-opener.js'
 import { parseAddress } from '../../src/socket/address.js'
 import type { ByteChannel } from '../../src/socket/channel.js'
-import { dial } from '../../src/socket/dial.js'
-import { listen } from '../../src/socket/listen.js'
 import { type MemoryChannelOptions, memoryChannelPair } from '../../src/socket/memory-channel.js'
+import { systemNetwork } from '../../src/socket/network.js'
+import { TlsMaterial } from '../../src/socket/tls-material.js'
+import { Authority } from '../fixtures/certificates.mjs'
 import { turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -165,7 +166,7 @@ export class End {
   }
 }
 
-export type Link = 'memory' | 'tcp'
+export type Link = 'memory' | 'tcp' | 'tls'
 
 /** Both ends of one connection, in one process and on one clock that stands still until the test moves it. */
 export class TwoEnds {
@@ -190,7 +191,7 @@ export class TwoEnds {
     memory: MemoryChannelOptions = {},
   ): Promise<TwoEnds> {
     const clock = new VirtualClock()
-    const [channels, release] = link === 'memory' ? [memoryChannelPair(clock, memory), noop] : await tcpPair()
+    const [channels, release] = link === 'memory' ? [memoryChannelPair(clock, memory), noop] : await socketPair(link)
     const near = new End(channels[0], clock, handlers.near, options, true)
     const far = new End(channels[1], clock, handlers.far, options, false)
     await until(() => near.ready && far.ready)
@@ -227,14 +228,25 @@ export class TwoEnds {
 
 async function noop(): Promise<void> {}
 
-async function tcpPair(): Promise<[[ByteChannel, ByteChannel], () => Promise<void>]> {
+let material: TlsMaterial | undefined
+
+/** Each end has to prove that it is `near` or `far`. One for all tests of a file. */
+async function tlsMaterial(): Promise<TlsMaterial> {
+  if (material !== undefined) return material
+  const root = await Authority.make('root')
+  material = new TlsMaterial({ ...(await root.issue({ dns: ['near', 'far'], ip: ['127.0.0.1'] })), ca: root.pem })
+  return material
+}
+
+async function socketPair(link: 'tcp' | 'tls'): Promise<[[ByteChannel, ByteChannel], () => Promise<void>]> {
   const { socket } = rules.parse({}, '')
+  const options = link === 'tls' ? { ...socket, tls: await tlsMaterial() } : socket
   const accepted: ByteChannel[] = []
-  const listener = await listen(parseAddress('tcp://127.0.0.1:0'), socket, {
+  const listener = await systemNetwork.listen(parseAddress(`${link}://127.0.0.1:0`), options, {
     onChannel: (channel) => accepted.push(channel),
     onAcceptFailed: (error) => expect.unreachable(error.message),
   })
-  const dialled = await dial(listener.address, socket, new AbortController().signal)
+  const dialled = await systemNetwork.dial(listener.address, options, new AbortController().signal)
   await until(() => accepted.length === 1)
   return [[dialled, accepted[0] as ByteChannel], () => listener.close()]
 }

@@ -1,0 +1,56 @@
+import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import { Socket } from 'node:net'
+
+/**
+ * Listens with these permissions on the socket from its first moment: the system makes it within the call, with what
+ * the umask leaves. The umask belongs to the whole process, and is put back before anything else of ours runs; worker
+ * threads may not set it, and are told so by Node.
+ */
+export function withMode(mode: number | undefined, listen: () => void): void {
+  if (mode === undefined) {
+    listen()
+    return
+  }
+  const before = process.umask(ALL & ~mode)
+  try {
+    listen()
+  } finally {
+    process.umask(before)
+  }
+}
+
+const ALL = 0o777
+
+/**
+ * Removes the socket file that a killed server has left, if there is one and nobody listens there. It is moved aside
+ * and tried again before it is removed, so that a server which took the path meanwhile gets it back.
+ */
+export async function clearStale(path: string): Promise<void> {
+  if (!isSocket(path) || !(await refuses(path))) return
+  const aside = `${path}.${process.pid}`
+  try {
+    renameSync(path, aside)
+  } catch {
+    // Somebody else was faster, or may do more here than we: listening will tell.
+    return
+  }
+  if (!(await refuses(aside))) linkSync(aside, path)
+  unlinkSync(aside)
+}
+
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
+}
+
+/** Nobody listens: anything else, no permission among it, is no reason to remove a file. */
+function refuses(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = new Socket()
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(false)
+    })
+    socket.connect({ path })
+  })
+}
