@@ -34,8 +34,13 @@ export async function clearStale(path: string): Promise<void> {
     // Somebody else was faster, or may do more here than we: listening will tell.
     return
   }
-  if (!(await refuses(aside))) linkSync(aside, path)
-  unlinkSync(aside)
+  const stale = await refuses(aside)
+  try {
+    if (!stale) linkSync(aside, path)
+    unlinkSync(aside)
+  } catch {
+    // A third one has the path by now. Who listens at the file aside is left there.
+  }
 }
 
 function isSocket(path: string): boolean {
