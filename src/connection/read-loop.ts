@@ -212,6 +212,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
         case KIND.PART:
           return this.#onPart(flags, bytes, start, end)
         case KIND.ERROR:
+          if ((flags & FLAG.COMPRESSED) !== 0) break
           return this.#onError(receiver, aux, id, bytes, start, end)
       }
     }
@@ -280,7 +281,9 @@ export class ReadLoop implements FrameSink, PartsOwner {
     return this.#pauses === 0 && !this.#closed
   }
 
-  #onBatch(receiver: Receiver, { bytes, start, end, owned }: InboundMessage): boolean {
+  #onBatch(receiver: Receiver, { bytes, start, end, owned, metadataEnd }: InboundMessage): boolean {
+    // It would be read again for each message, and is in the cost of none.
+    if (metadataEnd !== 0) return this.#broken(failure('frame-malformed', 'a batch with metadata'))
     // Its messages are what a turn is measured by: without any it would cost nothing.
     if (start === end) return this.#broken(failure('frame-malformed', 'a batch without a message'))
     return this.#deliverBatch(receiver, bytes, start, end, owned)

@@ -161,7 +161,9 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     try {
       if (metadata.length > 0) this.trailers = decodeMetadata(metadata, 2, metadata.length, this.#environment.limits)
     } catch (unreadable) {
-      this.fail(processed(unreadable as TransportError, 'yes'))
+      const why = processed(unreadable as TransportError, 'yes')
+      if (why.reason !== undefined) this.#environment.counters.failed(why.reason)
+      this.fail(why)
       return
     }
     if (this.#settle(null)) this.#responses.end()

@@ -18,7 +18,9 @@ export async function assault(stage: Stage, link: Link, target: Target, role: Ro
   scene.peer.write(await one.says(scene))
   await check(scene, then)
   const counted = Object.entries(scene.failures()).filter(([reason, count]) => count !== before[reason as Reason])
-  expect(counted.map(([reason, count]) => [reason, count - before[reason as Reason]])).toEqual(countedFor(then))
+  expect(counted.map(([reason, count]) => [reason, count - before[reason as Reason]]).sort()).toEqual(
+    countedFor(then).sort(),
+  )
   scene.finish()
   scene.peer.socket.end()
   if (role === 'client') await scene.client.close({ graceMs: 0 })
@@ -32,7 +34,7 @@ async function check(scene: Scene, then: Outcome): Promise<void> {
   if (then === 'lost' || then === 'closes') {
     if (then === 'lost') peer.socket.end()
     await until(() => peer.gone)
-    expect(peer.unread.filter(({ kind }) => kind === KIND.GO_AWAY)).toEqual([])
+    expect(peer.unread.filter(({ kind, aux }) => kind === KIND.GO_AWAY && aux !== 0)).toEqual([])
     return
   }
   if ('ends' in then) {
@@ -73,10 +75,10 @@ function expectFault(frame: Frame, reason: Reason): void {
   expect(frame.aux).toBe(STATUS[REASONS[reason][0]].number)
 }
 
-function countedFor(then: Outcome): readonly (readonly [string, number])[] {
+function countedFor(then: Outcome): (readonly [string, number])[] {
   if (typeof then === 'string' || 'told' in then) return []
   if ('drops' in then) return [[then.drops, then.times ?? 1]]
-  if ('ends' in then) return [[then.ends, 1]]
+  if ('ends' in then) return [[then.ends, 1], ...Object.entries(then.also ?? {})]
   if ('cuts' in then) return [[then.cuts, 1]]
   return [['refuses' in then ? then.refuses : then.fails, 1]]
 }

@@ -6,6 +6,9 @@ import type { Scene } from './scene.js'
 /** Which end of ours is attacked: a server by who dials it, a client by who it dials. */
 export type Role = 'server' | 'client'
 
+/** What was refused or dropped before the end, and how often. */
+export type Also = Partial<Record<Reason, number>>
+
 /** What comes of it. A reason is also the counter that rises, by one, and no other does. */
 export type Outcome =
   /** The next call on the same connection goes through. */
@@ -17,7 +20,7 @@ export type Outcome =
   /** The connection takes no more of our calls: the next goes through on another one. */
   | 'leaves'
   /** GO_AWAY that names the reason, then the end. */
-  | { readonly ends: Reason }
+  | { readonly ends: Reason; readonly also?: Also }
   /** The end without a word: there is nobody who would understand it. */
   | { readonly cuts: Reason }
   /** The peer gets an ERROR, or a STREAM_END, that names the reason, and the connection goes on. */

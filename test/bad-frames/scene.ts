@@ -1,17 +1,9 @@
 import { expect } from 'vitest'
 import type { Reason } from '../../src/base/errors.js'
 import { type Client, type Metrics, TransportError } from '../../src/index.js'
-import { FEATURE, type HelloFields } from '../../src/wire/hello.js'
 import { FLAG, KIND } from '../../src/wire/frame.js'
-import {
-  frame,
-  MSGPACK,
-  methodFrame,
-  packed,
-  type RawPeer,
-  type RawServer,
-  u32,
-} from '../fixtures/raw-peer.js'
+import { FEATURE, type HelloFields } from '../../src/wire/hello.js'
+import { frame, MSGPACK, methodFrame, packed, type RawPeer, type RawServer, u32 } from '../fixtures/raw-peer.js'
 import { type Stage, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 import type { BadFrame, Role } from './bad-frame.js'
@@ -188,6 +180,7 @@ export class Scene {
     void this.#raw.accept().then((peer) => {
       next = peer
     })
+    await until(() => this.client.info().connections.every(({ state }) => state !== 'ready'))
     const call = this.client.call('echo', null)
     this.#note(call)
     this.peer.socket.end()

@@ -1,0 +1,4 @@
+import { attack } from './attacks.js'
+import { tcp } from './link.js'
+
+attack('client', tcp)
