@@ -48,6 +48,8 @@ export class Scene {
   private constructor(target: Target, peer: RawPeer, own: OwnClient | null, greeted: boolean) {
     this.role = own === null ? 'server' : 'client'
     this.#target = target
+    // Else what it says in two writes waits for an acknowledgement of the first: 40 ms.
+    peer.socket.setNoDelay(true)
     this.peer = peer
     this.#client = own?.client ?? null
     this.#raw = own?.raw ?? null
