@@ -1,0 +1,200 @@
+/** One run of a fuzz target, in a process of its own: scripts/fuzz.mjs starts it, and has compiled the targets. */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Coverage } from './fuzz-coverage.mjs'
+import { mutated, randomFrom } from './fuzz-mutations.mjs'
+
+const TARGETS = ['framer', 'hello', 'lz4', 'msgpack', 'protobuf', 'streams', 'connection']
+const root = fileURLToPath(new URL('..', import.meta.url))
+const MOST_MS = 50
+const MOST_BYTES = 64 * 1024 * 1024
+/** Coverage is read once for so many inputs: it costs as much as some of them. */
+const BATCH = 64
+/** A slow machine may be slow once: what is slow each time is a finding. */
+const TRIES = 5
+
+const [folder = '', ...rest] = process.argv.slice(2)
+const { values, positionals } = parseArgs({
+  args: rest,
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    once: { type: 'boolean', default: false },
+    minimise: { type: 'boolean', default: false },
+    replay: { type: 'string' },
+  },
+})
+
+/** The input under way, for errors that nobody catches. */
+let current = { name: '', input: Buffer.alloc(0) }
+
+process.on('uncaughtException', (error) => found(current.name, current.input, error))
+
+function corpusFile(name) {
+  return join(root, 'test/fuzz/corpus', `${name}.txt`)
+}
+
+/** One input a line, in hex; an empty input is a dash. */
+function readCorpus(name) {
+  const file = corpusFile(name)
+  if (!existsSync(file)) return [Buffer.alloc(0)]
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => Buffer.from(line === '-' ? '' : line, 'hex'))
+}
+
+function writeCorpus(name, inputs) {
+  writeFileSync(corpusFile(name), inputs.map((input) => `${input.toString('hex') || '-'}\n`).join(''))
+}
+
+async function load(name) {
+  if (!TARGETS.includes(name)) throw new Error(`no target ${name}; there are ${TARGETS.join(', ')} and all`)
+  const { fuzz } = await import(pathToFileURL(join(folder, 'test/fuzz', `${name}.js`)).href)
+  return { name, fuzz }
+}
+
+/** Ends the run: the input is kept, and the command is said that runs it again. */
+function found(name, input, error) {
+  const kept = join(root, 'fuzz-findings')
+  mkdirSync(kept, { recursive: true })
+  const hash = createHash('sha256').update(input).digest('hex').slice(0, 12)
+  const file = join(kept, `${name}-${hash}.bin`)
+  writeFileSync(file, input)
+  console.error(`FINDING in ${name}: ${error instanceof Error ? error.stack : error}`)
+  console.error(`\nnpm run fuzz -- ${name} --replay ${relative(root, file)}`)
+  process.exit(1)
+}
+
+/** Runs one input. Returns the milliseconds it took. */
+async function run({ name, fuzz }, input) {
+  current = { name, input }
+  const begun = performance.now()
+  try {
+    // Waiting for nothing costs a turn of microtasks, and lets what the input left behind have it.
+    await fuzz(input)
+  } catch (error) {
+    found(name, input, error)
+  }
+  return performance.now() - begun
+}
+
+/** Runs one input, and judges its time. */
+async function judge(target, input) {
+  let least = await run(target, input)
+  for (let tries = 1; tries < TRIES && least > MOST_MS; tries += 1) least = Math.min(least, await run(target, input))
+  if (least > MOST_MS) found(target.name, input, `it took ${least.toFixed(0)} ms`)
+}
+
+function bytesInUse() {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+/** Judges the memory of each input alone. */
+async function weigh(target, inputs) {
+  for (const input of inputs) {
+    globalThis.gc()
+    const before = bytesInUse()
+    await run(target, input)
+    const taken = bytesInUse() - before
+    if (taken > MOST_BYTES) found(target.name, input, `it took ${(taken / 1024 / 1024).toFixed(0)} MiB`)
+  }
+}
+
+async function runBatch(target, inputs) {
+  const before = bytesInUse()
+  for (const input of inputs) await judge(target, input)
+  if (bytesInUse() - before > MOST_BYTES) await weigh(target, inputs)
+}
+
+async function once(target) {
+  const corpus = readCorpus(target.name)
+  await runBatch(target, corpus)
+  await new Promise((resolve) => setImmediate(resolve))
+  console.log(`${target.name}: ${corpus.length} inputs`)
+}
+
+function coverage() {
+  return new Coverage(pathToFileURL(join(folder, 'src')).href)
+}
+
+/** Of a batch that reached new code, those inputs that do it by themselves. */
+async function choose(target, inputs, fresh, cover) {
+  const wanted = new Set(fresh)
+  const chosen = []
+  for (const input of inputs) {
+    if (wanted.size === 0) break
+    cover.ran()
+    await run(target, input)
+    let reaches = false
+    for (const key of cover.ran()) reaches = wanted.delete(key) || reaches
+    if (reaches) chosen.push(input)
+  }
+  return chosen
+}
+
+async function search(target) {
+  const random = randomFrom(Number(values.seed))
+  const cover = coverage()
+  const corpus = readCorpus(target.name)
+  const known = corpus.length
+  await runBatch(target, corpus)
+  cover.take()
+  const from = cover.seen.size
+  const begun = performance.now()
+  const endsAt = begun + Number(values.seconds) * 1_000
+  let runs = 0
+  while (performance.now() < endsAt) {
+    const inputs = Array.from({ length: BATCH }, () => mutated(corpus, random))
+    await runBatch(target, inputs)
+    runs += BATCH
+    const fresh = cover.take()
+    if (fresh.length > 0) corpus.push(...(await choose(target, inputs, fresh, cover)))
+  }
+  const seconds = (performance.now() - begun) / 1_000
+  if (corpus.length > known) writeCorpus(target.name, corpus)
+  console.log(
+    `${target.name}: ${runs} inputs in ${seconds.toFixed(0)} s, ${Math.round(runs / seconds)}/s; ` +
+      `${cover.seen.size} blocks of src reached, ${cover.seen.size - from} of them new; ` +
+      `${corpus.length} inputs kept, ${corpus.length - known} of them new; no finding`,
+  )
+}
+
+/** The least inputs that reach what all of them reach: small ones first. */
+async function minimise(target) {
+  const cover = coverage()
+  const corpus = readCorpus(target.name).sort((one, other) => one.length - other.length)
+  // Once before: what runs only the first time is nobody's merit.
+  await runBatch(target, corpus)
+  const reached = new Set()
+  const kept = []
+  cover.ran()
+  for (const input of corpus) {
+    await run(target, input)
+    const before = reached.size
+    for (const key of cover.ran()) reached.add(key)
+    if (reached.size > before) kept.push(input)
+  }
+  writeCorpus(target.name, kept)
+  console.log(`${target.name}: ${kept.length} of ${corpus.length} inputs reach all of ${reached.size} blocks`)
+}
+
+async function replay(target, file) {
+  const input = readFileSync(file)
+  await judge(target, input)
+  await weigh(target, [input])
+  console.log(`${target.name}: ${input.length} bytes, no finding`)
+}
+
+const [wanted = ''] = positionals
+for (const name of wanted === 'all' ? TARGETS : [wanted]) {
+  const target = await load(name)
+  if (values.replay !== undefined) await replay(target, values.replay)
+  else if (values.once) await once(target)
+  else if (values.minimise) await minimise(target)
+  else await search(target)
+}
+process.exit()
