@@ -1,13 +1,19 @@
 /** Which blocks of our code have run, from V8 itself. */
 import { Session } from 'node:inspector'
 
+/**
+ * V8 tells of a block only where it ran more or less often than what is around it: mostly, that it did not run at all.
+ * A block is known from the first time that it was left out, and has run when its function did and it was not.
+ */
 export class Coverage {
   #session = new Session()
   #prefix
-  /** Every block of a function that has run, by where it stands. */
-  seen = new Set()
+  /** The blocks of each function by where they stand, and whether they have ever run. */
+  #functions = new Map()
+  /** Blocks and functions that have run. */
+  reached = 0
 
-  /** Counts scripts below the folder at `prefix`, a URL. */
+  /** Counts scripts whose URL begins so. */
   constructor(prefix) {
     this.#prefix = prefix
     this.#session.connect()
@@ -15,30 +21,56 @@ export class Coverage {
     this.#post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
   }
 
-  /** The blocks that have run since the last time, and not before. */
+  /** What has run since the last time, and never before. */
   take() {
     const fresh = []
-    for (const key of this.ran()) {
-      if (this.seen.has(key)) continue
-      this.seen.add(key)
-      fresh.push(key)
+    for (const { blocks, key, skipped } of this.#ran()) {
+      for (const [block, known] of blocks) {
+        if (known || leftOut(block, skipped)) continue
+        blocks.set(block, true)
+        fresh.push(`${key}:${block}`)
+      }
     }
+    this.reached += fresh.length
     return fresh
   }
 
-  /** All blocks that have run since the last time. */
-  ran() {
+  /** What has run since the last time. */
+  list() {
+    const all = []
+    for (const { blocks, key, skipped } of this.#ran()) {
+      for (const block of blocks.keys()) if (!leftOut(block, skipped)) all.push(`${key}:${block}`)
+    }
+    return all
+  }
+
+  /** The functions that have run since the last time, with the blocks in them that have not. */
+  #ran() {
     const { result } = this.#post('Profiler.takePreciseCoverage')
-    const blocks = []
+    const ran = []
     for (const { url, functions } of result) {
       if (!url.startsWith(this.#prefix)) continue
-      const file = url.slice(this.#prefix.length)
       for (const { ranges } of functions) {
-        for (const { startOffset, endOffset, count } of ranges) {
-          if (count > 0) blocks.push(`${file}:${startOffset}-${endOffset}`)
-        }
+        const [whole, ...parts] = ranges
+        if (whole.count === 0) continue
+        const key = `${url.slice(this.#prefix.length)}:${name(whole)}`
+        const skipped = parts.filter(({ count }) => count === 0)
+        ran.push({ blocks: this.#learn(key, name(whole), skipped), key, skipped })
       }
     }
+    return ran
+  }
+
+  /** Takes note of blocks. One of a function that ran before, and was not left out then, ran as well. */
+  #learn(key, whole, skipped) {
+    const blocks = this.#functions.get(key)
+    if (blocks === undefined) {
+      const first = new Map([[whole, false], ...skipped.map((part) => [name(part), false])])
+      this.#functions.set(key, first)
+      return first
+    }
+    const never = [...blocks].filter(([, ran]) => !ran).map(([block]) => rangeOf(block))
+    for (const part of skipped) if (!blocks.has(name(part))) blocks.set(name(part), !leftOut(name(part), never))
     return blocks
   }
 
@@ -51,4 +83,19 @@ export class Coverage {
     })
     return outcome
   }
+}
+
+function name({ startOffset, endOffset }) {
+  return `${startOffset}-${endOffset}`
+}
+
+function leftOut(block, skipped) {
+  if (skipped.length === 0) return false
+  const { startOffset, endOffset } = rangeOf(block)
+  return skipped.some((part) => part.startOffset <= startOffset && endOffset <= part.endOffset)
+}
+
+function rangeOf(block) {
+  const [startOffset, endOffset] = block.split('-').map(Number)
+  return { startOffset, endOffset }
 }

@@ -211,6 +211,8 @@ export class Stream implements Sender, Ticket {
     if (this.ours) {
       const given = this.#state === 'reset'
       this.#advance('settle')
+      // Nobody reads it any more, and credit for it may never come.
+      this.#drop()
       this.#gone()
       if (!given) this.sink.onOver(error, metadata)
       return null
@@ -249,8 +251,9 @@ export class Stream implements Sender, Ticket {
   /** The connection is closed. */
   onClosed(error: TransportError): void {
     const given = this.#state === 'reset'
-    if (!this.#advance('settle')) return
+    // Also of one that has settled, whose end waits behind data without credit.
     this.#drop()
+    if (!this.#advance('settle')) return
     if (!given) this.sink.onOver(error, NOTHING)
   }
 

@@ -6,6 +6,7 @@ import {
   block,
   creditFrame,
   dataFrame,
+  endFrame,
   expectNone,
   Noting,
   open,
@@ -179,5 +180,45 @@ describe('a connection that closes', () => {
     talk.connection.onEnded(failure('going-away', 'enough'))
     expect(sink.heard).toEqual(['over: going-away, no'])
     talk.end()
+  })
+})
+
+describe('what waits for credit on a stream', () => {
+  /** A stream of ours, behind whose window a message waits. */
+  function waiting(talk: Talk): number {
+    const stream = open(talk, new Noting())
+    write(stream, 'x'.repeat(KiB))
+    write(stream, 'y'.repeat(100))
+    talk.pass()
+    expect(streamsOf(talk).heldBytes).toBe(100)
+    return stream.id
+  }
+
+  it('is dropped when its server has settled, and is in no count any more', () => {
+    const talk = talking()
+    const id = waiting(talk)
+    talk.channel.say(endFrame(id), creditFrame(id, KiB))
+    talk.pass()
+    expect(streamsOf(talk).heldBytes).toBe(0)
+    expect(sent(talk)).toEqual([`open ${id}`, `data ${id}`])
+    expectNone(talk)
+    talk.end()
+  })
+
+  it('is dropped with the connection, also behind a handler that has settled', () => {
+    const talk = talking()
+    const served = serving(talk, new Noting())
+    talk.channel.say(openFrame(2))
+    const stream = served[0]
+    if (stream === undefined) throw new Error('nothing was opened')
+    waiting(talk)
+    write(stream, 'x'.repeat(KiB))
+    write(stream, 'y'.repeat(100))
+    stream.settle(null, NOTHING)
+    talk.pass()
+    const streams = streamsOf(talk)
+    expect(streams.heldBytes).toBe(200)
+    talk.end()
+    expect(streams.heldBytes).toBe(0)
   })
 })
