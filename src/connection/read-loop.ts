@@ -210,6 +210,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
           receiver.onStreamOpen(messages.message)
           return this.#mayGoOn()
         case KIND.PART:
+          if ((flags & FLAG.COMPRESSED) !== 0) break
           return this.#onPart(flags, bytes, start, end)
         case KIND.ERROR:
           if ((flags & FLAG.COMPRESSED) !== 0) break

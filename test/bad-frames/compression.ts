@@ -58,6 +58,7 @@ const CONTROL: readonly (readonly [string, number, Buffer])[] = [
   ['STREAM_END', KIND.STREAM_END, Buffer.alloc(0)],
   ['STREAM_RESET', KIND.STREAM_RESET, fault()],
   ['CREDIT', KIND.CREDIT, u32(1)],
+  ['PART', KIND.PART, Buffer.alloc(8, 1)],
   ['frame of an unknown kind', 0x16, Buffer.alloc(0)],
 ]
 
