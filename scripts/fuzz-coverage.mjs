@@ -10,8 +10,6 @@ export class Coverage {
   #prefix
   /** The blocks of each function by where they stand, and whether they have ever run. */
   #functions = new Map()
-  /** Blocks and functions that have run. */
-  reached = 0
 
   /** Counts scripts whose URL begins so. */
   constructor(prefix) {
@@ -19,6 +17,13 @@ export class Coverage {
     this.#session.connect()
     this.#post('Profiler.enable')
     this.#post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+  }
+
+  /** How many blocks and functions have run. */
+  get reached() {
+    let count = 0
+    for (const blocks of this.#functions.values()) for (const ran of blocks.values()) if (ran) count += 1
+    return count
   }
 
   /** What has run since the last time, and never before. */
@@ -31,7 +36,6 @@ export class Coverage {
         fresh.push(`${key}:${block}`)
       }
     }
-    this.reached += fresh.length
     return fresh
   }
 

@@ -143,7 +143,7 @@ async function search(target) {
   const known = corpus.length
   await runBatch(target, corpus)
   cover.take()
-  const from = cover.reached
+  let blocks = 0
   const begun = performance.now()
   const endsAt = begun + Number(values.seconds) * 1_000
   let runs = 0
@@ -152,13 +152,14 @@ async function search(target) {
     await runBatch(target, inputs)
     runs += BATCH
     const fresh = cover.take()
+    blocks += fresh.length
     if (fresh.length > 0) corpus.push(...(await choose(target, inputs, new Set(fresh), cover)))
   }
   const seconds = (performance.now() - begun) / 1_000
   if (corpus.length > known) writeCorpus(target.name, corpus)
   console.log(
     `${target.name}: ${runs} inputs in ${seconds.toFixed(0)} s, ${Math.round(runs / seconds)}/s; ` +
-      `${cover.reached} blocks of src reached, ${cover.reached - from} of them new; ` +
+      `${cover.reached} blocks of src reached, ${blocks} of them new; ` +
       `${corpus.length} inputs kept, ${corpus.length - known} of them new; no finding`,
   )
 }
