@@ -1,3 +1,4 @@
+import { acks } from './ack.js'
 import { answers } from './answer.js'
 import type { BadFrame } from './bad-frame.js'
 import { calls } from './call.js'
@@ -28,6 +29,7 @@ export const SUBJECTS: Readonly<Record<string, readonly BadFrame[]>> = {
   'an ERROR': errors,
   'a one-way message': oneWays,
   'a batch': [...batches, ...cutBatches],
+  acknowledgements: acks,
   compression: compressions,
   msgpack: msgpacks,
   protobuf: protobufs,

@@ -52,6 +52,7 @@ const CONTROL: readonly (readonly [string, number, Buffer])[] = [
   ['ERROR', KIND.ERROR, fault()],
   ['CANCEL', KIND.CANCEL, Buffer.alloc(0)],
   ['ACK', KIND.ACK, Buffer.alloc(8)],
+  ['NACK', KIND.NACK, fault()],
   ['PING', KIND.PING, Buffer.alloc(0)],
   ['PONG', KIND.PONG, Buffer.alloc(0)],
   ['GO_AWAY', KIND.GO_AWAY, fault()],

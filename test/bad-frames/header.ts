@@ -48,7 +48,10 @@ export const headers: readonly BadFrame[] = [
     Buffer.concat([saying(8), Buffer.of(1), u32(0), u32(0)]),
     TOO_SMALL,
   ),
-  bad('a frame whose length counts itself', Buffer.concat([saying(12), PING, PING]), { ends: 'frame-malformed' }),
+  bad('a frame whose length counts itself', Buffer.concat([saying(12), PING, PING]), {
+    ...TOO_LARGE,
+    also: { 'frame-malformed': 1 },
+  }),
   ...Array.from({ length: 11 }, (_, index) => {
     return bad(`a peer that hangs up after ${index + 1} bytes of a header`, PING.subarray(0, index + 1), 'lost')
   }),

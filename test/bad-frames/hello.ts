@@ -176,14 +176,26 @@ function paddings(bytes: number): readonly Buffer[] {
   return all.slice(0, Math.ceil(bytes / 2_000) - (bytes % 2_000 < 4 && bytes % 2_000 > 0 ? 1 : 0))
 }
 
-const UNEXPECTED = ['METHOD', 'CALL', 'ANSWER', 'ERROR', 'CANCEL', 'ONE_WAY', 'BATCH', 'ACK', 'PING', 'PONG'] as const
+const UNEXPECTED = [
+  'METHOD',
+  'CALL',
+  'ANSWER',
+  'ERROR',
+  'CANCEL',
+  'ONE_WAY',
+  'BATCH',
+  'ACK',
+  'NACK',
+  'PING',
+  'PONG',
+] as const
 const STREAMS = ['STREAM_OPEN', 'STREAM_DATA', 'STREAM_END', 'STREAM_RESET', 'CREDIT', 'PART'] as const
 
 const before: readonly BadFrame[] = [
   ...[...UNEXPECTED, ...STREAMS].map((name) => {
     return first(`behind a ${name}`, early(KIND[name], { body: Buffer.alloc(8) }), { ends: 'frame-unexpected' })
   }),
-  ...[0x00, 0x0d, 0x16, 0x7f].map((kind) =>
+  ...[0x00, 0x0e, 0x16, 0x7f].map((kind) =>
     first(`behind the unknown kind ${kind}`, early(kind), { ends: 'frame-unknown' }),
   ),
   ...[0x80, 0xff].map((kind) => {

@@ -33,7 +33,6 @@ function taken(times = 1): { server: Outcome; client: Outcome } {
 const ONE = packed(1)
 
 export const oneWays: readonly BadFrame[] = [
-  ...[1, 2 ** 31, MAX_U32].map((id) => bad(`an id of ${id}, which asks for an ACK`, oneWay({ id }), MALFORMED)),
   bad('no body', oneWay({ body: Buffer.alloc(0) }), taken()),
   bad('method 0', oneWay({ aux: 0 }), { drops: 'frame-malformed' }),
   bad('a method that was never introduced', oneWay({ aux: 11 }), { drops: 'frame-malformed' }),
@@ -45,10 +44,6 @@ export const oneWays: readonly BadFrame[] = [
   bad('a codec of tomorrow', oneWay({ flags: 7 }), dropped('codec-not-agreed')),
   bad('a payload that is no msgpack', oneWay({ body: Buffer.of(0xc1) }), dropped('msgpack-malformed')),
   bad('a last part without a first', oneWay({ flags: MSGPACK | FLAG.MORE }), { ends: 'part-invalid' }),
-  bad('an ACK that nobody asked for', frame(KIND.ACK, { aux: 1, body: Buffer.concat([u32(1), u32(1)]) }), {
-    ends: 'frame-unexpected',
-  }),
-  bad('an empty ACK', frame(KIND.ACK, { aux: 2 }), { ends: 'frame-unexpected' }),
 ]
 
 export const batches: readonly BadFrame[] = [
@@ -78,7 +73,6 @@ export const batches: readonly BadFrame[] = [
     times: 2,
   }),
   bad('for a method that was never introduced', batch(rows(ONE), { aux: 11 }), { drops: 'frame-malformed' }),
-  ...[1, MAX_U32].map((id) => bad(`with the id ${id}, which asks for an ACK`, batch(rows(ONE), { id }), MALFORMED)),
   bad(
     'with metadata',
     batch(Buffer.concat([Buffer.of(0, 0), rows(ONE)]), { flags: MSGPACK | FLAG.METADATA }),

@@ -36,6 +36,7 @@ const NEVER_IN_PARTS = [
   'ERROR',
   'CANCEL',
   'ACK',
+  'NACK',
   'PING',
   'PONG',
   'GO_AWAY',
@@ -173,9 +174,9 @@ export const parts: readonly BadFrame[] = [
     MALFORMED,
   ),
   bad(
-    'a message in parts with an id',
-    Buffer.concat([begun(BODY.length, BODY), last(Buffer.alloc(0), NORMAL, { id: 1 })]),
-    MALFORMED,
+    'a message in parts with an id that does not rise',
+    Buffer.concat([begun(BODY.length, BODY), last(Buffer.alloc(0), NORMAL, { id: 2 ** 31 })]),
+    { ends: 'message-id-invalid' },
   ),
   bad(
     'a compressed message in parts that has no claim',

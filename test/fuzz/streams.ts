@@ -72,6 +72,8 @@ class Talk {
       onCall: nothing,
       onAnswer: nothing,
       onError: nothing,
+      onAck: () => false,
+      onNack: () => false,
       onOneWay: ({ lane, cost }) => this.connection.flow?.consume(lane, cost),
       onStreamOpen: ({ id, lane }) => this.#serve(id, lane),
       onCancel: nothing,
