@@ -3,7 +3,8 @@ import { errorFrame, frame, u32 } from '../fixtures/raw-peer.js'
 import { type BadFrame, bad, beginnings, type Outcome, toClient, u16 } from './bad-frame.js'
 
 const MALFORMED = { ends: 'frame-malformed' } as const
-const REFUSED = 14
+/** INTERNAL: a call that fails so is not made again. */
+const REFUSED = 13
 
 interface Words {
   readonly processed?: number
@@ -49,7 +50,7 @@ export const BAD_FAULTS: readonly (readonly [string, Buffer])[] = [
   ['whose message says 65,535', fault({ messageBytes: 0xffff })],
 ]
 
-const TOLD = { told: 'UNAVAILABLE' } as const
+const TOLD = { told: 'INTERNAL' } as const
 
 export const errors: readonly BadFrame[] = [
   ...BAD_FAULTS.map(([name, body]) =>
