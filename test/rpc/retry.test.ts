@@ -17,6 +17,8 @@ const REPEATED: Partial<Record<Reason, readonly [refused: Remedy, idempotent: Re
   'going-away': ['move', 'retry'],
   'connection-lost': ['retry', 'retry'],
   'heartbeat-timeout': ['retry', 'retry'],
+  // Also of a connection that was ready: a record that does not decrypt.
+  'tls-failed': ['retry', 'retry'],
   overloaded: ['retry', 'retry'],
   'queue-full': ['retry', 'retry'],
   'too-many-open-calls': ['retry', 'retry'],
