@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { VirtualClock } from './virtual-clock.js'
+import { VirtualClock } from '../../src/testing/virtual-clock.js'
 
 describe('the virtual clock', () => {
   test('stands still until it is moved', async () => {
