@@ -101,10 +101,12 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     for (let rest = this.#takers.shift(); rest !== undefined; rest = this.#takers.shift()) rest.resolve(DONE)
   }
 
-  /** The same, and what waits is dropped. */
+  /** The same, and what waits is dropped. Where it was all there, whoever reads hears that some of it is missing. */
   abort(error: unknown): void {
+    const cut = this.#waiting.length > 0
     this.#drop()
-    this.fail(error)
+    if (this.#ended && cut) this.#failed ??= { error }
+    else this.fail(error)
   }
 
   next(): Promise<IteratorResult<T, undefined>> {

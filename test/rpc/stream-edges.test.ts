@@ -215,3 +215,31 @@ describe('a handler', () => {
     await both.end()
   })
 })
+
+describe('a handler that begins to read when its opener has sent all and given up', () => {
+  it('hears that it was given up, and not that there was nothing', async () => {
+    let begin: () => void = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const seen: unknown[] = []
+    const both = await ends({
+      async clientStream(requests) {
+        await begun
+        seen.push(await outcomeOf(all(requests)))
+        return seen.length
+      },
+    })
+    const abort = new AbortController()
+    const answer = outcomeOf(both.near.streams.clientStream(Shapes.clientStream, [1, 2], { signal: abort.signal }))
+    await until(() => both.far.environment.counters.streamMessagesReceived === 2)
+    for (let turns = 0; turns < 5; turns += 1) await turn()
+    abort.abort()
+    expect(await answer).toMatchObject({ code: 'CANCELLED' })
+    for (let turns = 0; turns < 5; turns += 1) await turn()
+    begin()
+    await until(() => seen.length === 1)
+    expect(seen[0]).toMatchObject({ code: 'CANCELLED' })
+    await both.end()
+  })
+})
