@@ -1,0 +1,200 @@
+import { Simulation } from '../../src/testing.js'
+import { Book, Violation } from './book.js'
+import { Faults, type Marks } from './faults.js'
+import { judgeFailures, judgeRest } from './judge.js'
+import { Operations } from './operations.js'
+import { Draw, makePlan, type Plan } from './plan.js'
+import { hostOf, Site } from './site.js'
+
+/** What came of one seed. */
+export interface Verdict {
+  readonly seed: number
+  readonly events: number
+  readonly virtualMs: number
+  readonly hash: string
+  readonly succeeded: number
+  readonly failed: number
+  readonly marks: Marks
+  /** The promise that was broken, if one was. */
+  readonly broken: { readonly invariant: string; readonly what: string; readonly atMs: number } | null
+}
+
+/** Longer than anything takes that was begun under faults: deadlines, keepalive of the kernels, pauses between dials. */
+const CONVERGE_MS = 60_000
+const CALM_MS = 40_000
+const CLOSE_MS = 120_000
+/** The state of a node is looked at after every so many turns of it, and whenever a connection of it ended. */
+const TURNS_PER_LOOK = 8
+
+class Scenario {
+  readonly #simulation: Simulation
+  readonly #draw: Draw
+  readonly #plan: Plan
+  readonly #book: Book
+  readonly #sites: Site[] = []
+  readonly #operations: Operations
+  readonly #faults: Faults
+  #turns = 0
+
+  constructor(seed: number, onTrace?: (line: string) => void) {
+    const simulation = new Simulation(onTrace === undefined ? { seed } : { seed, onTrace })
+    this.#simulation = simulation
+    this.#draw = new Draw(simulation.random)
+    this.#plan = makePlan(this.#draw)
+    this.#book = new Book(() => simulation.now)
+    this.#operations = new Operations(this.#draw, this.#plan, this.#book)
+    this.#linkAll()
+    for (let node = 0; node < this.#plan.nodes; node += 1) this.#boot(node)
+    const sites = { all: this.#sites, boot: (node: number) => this.#boot(node) }
+    this.#faults = new Faults(simulation, this.#draw, this.#plan, sites)
+    simulation.onTurnEnd = (life) => this.#onTurnEnd(life)
+  }
+
+  async play(): Promise<Verdict> {
+    const simulation = this.#simulation
+    const onRejection = (error: unknown): void => this.#book.violate('no unhandled rejection', String(error))
+    process.on('unhandledRejection', onRejection)
+    try {
+      await this.#phases()
+    } catch (error) {
+      if (error !== this.#book.violation) this.#book.violate('no uncaught error', String((error as Error).stack ?? error))
+    } finally {
+      // Rejections that nobody handles are told between turns of the real event loop.
+      await new Promise((resolve) => setImmediate(resolve))
+      process.off('unhandledRejection', onRejection)
+    }
+    const { violation, succeeded, failed } = this.#book
+    return {
+      seed: simulation.seed,
+      events: simulation.events,
+      virtualMs: Math.round(simulation.now),
+      hash: simulation.traceHash,
+      succeeded,
+      failed,
+      marks: this.#faults.marks,
+      broken:
+        violation instanceof Violation
+          ? { invariant: violation.invariant, what: violation.message, atMs: simulation.now }
+          : null,
+    }
+  }
+
+  async #phases(): Promise<void> {
+    const simulation = this.#simulation
+    const { chaosMs, operations, faults } = this.#plan
+    for (let left = operations; left > 0; left -= 1) this.#beginLater(this.#draw.between(0, chaosMs))
+    await simulation.run({ forMs: Math.max(chaosMs, ...faults.map(({ atMs }) => atMs)) })
+    this.#note('heals')
+    this.#faults.heal()
+    await simulation.run({ forMs: CONVERGE_MS })
+    this.#book.judgeSettled()
+    this.#throwBroken()
+    this.#note('is calm')
+    await this.#calm()
+    this.#note('closes')
+    await this.#close()
+  }
+
+  /** Without faults everything works: each client gets what it asks for, and has the connections it is to have. */
+  async #calm(): Promise<void> {
+    this.#operations.calm = true
+    for (const site of this.#sites) {
+      if (!site.listening) this.#book.violate('liveness', `${site.machine.host} does not listen`)
+      for (const caller of site.callers) {
+        for (let left = 2; left > 0; left -= 1) {
+          site.machine.clock.setTimer(() => this.#operations.persist('run', site, caller), this.#draw.between(1, 20))
+        }
+        for (const kind of ['feed', 'gather', 'talk', 'tell', 'tell'] as const) {
+          site.machine.clock.setTimer(() => this.#operations.persist(kind, site, caller), this.#draw.between(1, 40))
+        }
+      }
+    }
+    await this.#simulation.run({ forMs: CALM_MS, until: () => false })
+    for (const operation of this.#book.operations.values()) {
+      const { calm, kind, id, outcome, executions } = operation
+      // What was refused was tried again, as another.
+      if (calm && (outcome === 'open' || (outcome === 'ok' && executions !== 1)))
+        this.#book.violate('liveness', `${kind} ${id} is ${outcome} and ran ${executions} times, without a fault`)
+    }
+    for (const site of this.#sites) {
+      for (const { client, number, plan } of site.callers) {
+        const { pool } = client.info()
+        if (pool.ready !== pool.size || pool.ready < (plan.pool.min ?? 1) || pool.borrowed > 0)
+          this.#book.violate('pool whole', `client ${number} at rest: ${JSON.stringify(pool)}`)
+      }
+    }
+    this.#throwBroken()
+  }
+
+  /** Everybody closes, in any order, and nothing is left. */
+  async #close(): Promise<void> {
+    const simulation = this.#simulation
+    for (const site of this.#sites) judgeFailures(site, this.#book)
+    for (const site of this.#sites) {
+      const { clock } = site.machine
+      const graceMs = this.#draw.magnitude(1, 5_000)
+      const serverFirst = this.#draw.chance(0.5)
+      clock.setTimer(() => void site.close(graceMs, serverFirst), this.#draw.between(1, 50))
+    }
+    const end = await simulation.run({ forMs: CLOSE_MS })
+    this.#throwBroken()
+    if (end !== 'idle') this.#book.violate('quiescence', `${simulation.pending} events are left after close`)
+    judgeRest(simulation, this.#sites, this.#book)
+    this.#book.judgeSettled()
+    this.#throwBroken()
+  }
+
+  #linkAll(): void {
+    const { nodes, link } = this.#plan
+    for (let from = 0; from < nodes; from += 1) {
+      for (let to = 0; to < nodes; to += 1) {
+        if (from !== to) this.#simulation.network.link(hostOf(from), hostOf(to)).set(link())
+      }
+    }
+  }
+
+  #boot(node: number): void {
+    if (this.#sites[node]?.alive === true) return
+    this.#sites[node] = new Site(node, this.#simulation, this.#plan, this.#book)
+  }
+
+  /** Somebody begins something, if it is up then. Several at once as often as one: what leaves in one turn is batched. */
+  #beginLater(atMs: number): void {
+    const draw = this.#draw
+    const node = draw.between(0, this.#plan.nodes - 1)
+    const count = draw.chance(0.2) ? draw.between(2, 6) : 1
+    this.#simulation.after(atMs, () => {
+      const site = this.#sites[node]
+      if (site === undefined || !site.alive || site.closing !== null) return
+      site.machine.clock.nextTurn(() => {
+        const caller = draw.of(site.callers)
+        for (let left = count; left > 0; left -= 1) this.#operations.any(site, caller)
+      })
+    })
+  }
+
+  #onTurnEnd(life: unknown): void {
+    this.#turns += 1
+    for (const site of this.#sites) {
+      if (site.machine !== life || !site.alive) continue
+      if (site.shaken || this.#turns % TURNS_PER_LOOK === 0) site.judge()
+    }
+    this.#throwBroken()
+  }
+
+  #note(what: string): void {
+    this.#simulation.note('scenario', what)
+  }
+
+  #throwBroken(): void {
+    const { violation } = this.#book
+    if (violation === null) return
+    this.#simulation.note('BROKEN', `${violation.invariant}: ${violation.message}`)
+    throw violation
+  }
+}
+
+/** Plays one seed from the first dial to the last close. */
+export function play(seed: number, onTrace?: (line: string) => void): Promise<Verdict> {
+  return new Scenario(seed, onTrace).play()
+}

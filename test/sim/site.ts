@@ -1,0 +1,129 @@
+import { Client, Server, type ServiceClient } from '../../src/index.js'
+import type { Machine, Simulation } from '../../src/testing.js'
+import type { Book, Operation } from './book.js'
+import { Work } from './contract.js'
+import { handlerOptions, handlersOf } from './handlers.js'
+import type { ClientPlan, Plan } from './plan.js'
+import { tapped } from './tap.js'
+
+const PORT = 7_000
+
+export function hostOf(node: number): string {
+  return `n${node}`
+}
+
+/** One client, with what it has under way. */
+export interface Caller {
+  readonly client: Client
+  readonly work: ServiceClient<typeof Work>
+  readonly plan: ClientPlan
+  readonly number: number
+  /** Operations whose promise is open: those that are calls, and all. */
+  openCalls: number
+  readonly open: Set<Operation>
+  /** The next one-way message of each lane. */
+  readonly letters: Map<string, number>
+}
+
+/** One life of a node: its machine, its server and its clients. */
+export class Site {
+  readonly machine: Machine
+  readonly server: Server
+  readonly callers: readonly Caller[]
+  /** How often a connection of it ended or its server was told to close: order is promised within one. */
+  era = 0
+  /** A connection ended in this turn. */
+  shaken = false
+  /** It was told to close. */
+  closing: Promise<void> | null = null
+  closed = false
+  listening = false
+  readonly #book: Book
+  readonly #plan: Plan
+
+  constructor(node: number, simulation: Simulation, plan: Plan, book: Book) {
+    this.#book = book
+    this.#plan = plan
+    this.machine = simulation.boot(hostOf(node))
+    const { clock, random } = this.machine
+    const network = tapped(this.machine.network, () => {
+      this.era += 1
+      this.shaken = true
+    })
+    const world = { clock, random, network }
+    this.server = new Server({ ...plan.options, ...world })
+    this.server.implement(Work, handlersOf(book, clock, plan.concurrency), handlerOptions(plan.concurrency, plan.maxQueued))
+    this.server.listen(`tcp://${hostOf(node)}:${PORT}`).then(
+      () => {
+        this.listening = true
+      },
+      (error: unknown) => {
+        if (this.closing === null) book.violate('listens', `${hostOf(node)}: ${String(error)}`)
+      },
+    )
+    this.callers = (plan.clients[node] ?? []).map((clientPlan, index) => {
+      const addresses = clientPlan.to.map((to) => `tcp://${hostOf(to)}:${PORT}`)
+      const client = new Client(addresses, { ...plan.options, ...world, pool: clientPlan.pool })
+      return {
+        client,
+        work: client.use(Work),
+        plan: clientPlan,
+        number: node * 10 + index,
+        openCalls: 0,
+        open: new Set<Operation>(),
+        letters: new Map<string, number>(),
+      }
+    })
+  }
+
+  get alive(): boolean {
+    return this.machine.alive
+  }
+
+  /** What nobody will wait for any more. */
+  crash(silent: boolean): void {
+    this.machine.crash({ silent })
+    for (const { open } of this.callers) for (const operation of open) operation.orphaned = true
+  }
+
+  /** In good order: clients first, or the server. */
+  close(graceMs: number, serverFirst: boolean): Promise<void> {
+    this.era += 1
+    this.closing ??= this.#close(graceMs, serverFirst).then(() => {
+      this.closed = true
+    })
+    return this.closing
+  }
+
+  async #close(graceMs: number, serverFirst: boolean): Promise<void> {
+    const server = serverFirst ? this.server.close({ graceMs }) : null
+    await Promise.all(this.callers.map(({ client }) => client.close({ graceMs })))
+    await (server ?? this.server.close({ graceMs }))
+  }
+
+  /** After every turn of it in which a connection ended, and now and then. */
+  judge(): void {
+    const { options } = this.#plan
+    const maxOpenCalls = options.limits?.maxOpenCalls ?? 1_024
+    for (const { client, openCalls, plan, number } of this.callers) {
+      const { pool, waitingCalls, connections } = client.info()
+      let onConnections = 0
+      for (const connection of connections) {
+        onConnections += connection.openCalls
+        if (connection.openCalls > maxOpenCalls)
+          this.#book.violate('caps', `client ${number} has ${connection.openCalls} calls open on one connection`)
+      }
+      if (pool.size > (plan.pool.max ?? 4))
+        this.#book.violate('caps', `the pool of client ${number} has ${pool.size} connections`)
+      if (pool.ready > pool.size) this.#book.violate('pool', `client ${number}: ${JSON.stringify(pool)}`)
+      // A call is on a connection, or waits for one: who is on none that lives has to be told in the same turn.
+      if (openCalls > onConnections + waitingCalls) {
+        this.#book.violate(
+          'told in the same turn',
+          `client ${number} has ${openCalls} open calls, ${onConnections} on connections, ${waitingCalls} waiting`,
+        )
+      }
+    }
+    this.shaken = false
+  }
+}
