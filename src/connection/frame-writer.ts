@@ -1,3 +1,4 @@
+// Long: beginning, ending and taking back a frame, for messages, batches and control; each a few lines.
 // Hot path: runs for every message sent. No allocation per message.
 // Long: a frame is begun, ended, joined, taken back, compressed, each in a few lines that share what is open.
 import { failure } from '../base/errors.js'
@@ -53,6 +54,8 @@ export abstract class FrameWriter {
   #payloadOffset = 0
   #batchKey = CLOSED
   #batchCount = 0
+  /** What of the open batch its lane has paid. */
+  #charged = 0
   /** The open batch has its form already: a second message was begun, and may have been taken back. */
   #isBatch = false
   #encoding = false
@@ -85,8 +88,8 @@ export abstract class FrameWriter {
   protected abstract schedule(): void
   /** A frame that cannot leave now, or not whole. */
   protected abstract hold(frame: HeldFrame): void
-  /** One-way messages of this size were closed into a frame. */
-  protected abstract charge(lane: number, bodyBytes: number): void
+  /** One-way messages of a lane take so many bytes more of its credit: as each is encoded, not when their batch closes. */
+  protected abstract charge(lane: number, bytes: number): void
 
   /** Both sides have agreed on compression. */
   startCompressing(): void {
@@ -194,6 +197,7 @@ export abstract class FrameWriter {
       this.beginMessage(KIND.ONE_WAY, flags, method, ticket === null ? 0 : ticket.begin())
       this.#batchKey = key
       this.#batchCount = 0
+      this.#charged = 0
       this.#isBatch = false
     } else {
       this.#encoding = true
@@ -232,6 +236,7 @@ export abstract class FrameWriter {
     }
     this.#batchCount += 1
     const size = openFrameBytes(out)
+    this.#charge(size)
     // One more inline message must always fit the peer's limits.
     const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
     const room = Math.min(this.batchBytes, most - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
@@ -252,7 +257,16 @@ export abstract class FrameWriter {
       return
     }
     this.#batchCount = 0
-    this.charge(lane, this.endMessage())
+    const charged = this.#charged
+    this.#charged = 0
+    // More than was charged where the second message of a batch turned it into one, and was taken back.
+    this.charge(lane, HEADER_BYTES + this.endMessage() - charged)
+  }
+
+  /** The open one-way frame has come to so many bytes. What it costs is what it is long, before compression. */
+  #charge(frameBytes: number): void {
+    this.charge(laneOfKey(this.#batchKey), frameBytes - this.#charged)
+    this.#charged = frameBytes
   }
 
   /** A large message does not join a batch: what is open before it is closed, and it travels alone, by reference. */
@@ -269,7 +283,7 @@ export abstract class FrameWriter {
       out.put(reference)
     }
     this.#batchKey = CLOSED
-    this.charge(laneOfKey(key), this.endMessage(ticket))
+    this.charge(laneOfKey(key), HEADER_BYTES + this.endMessage(ticket))
     // One that is held takes its id when it leaves.
     if (ticket !== null && ticket.endPosition !== Number.POSITIVE_INFINITY) ticket.leave()
   }

@@ -2,7 +2,7 @@
 import type { Counters } from '../base/counters.js'
 import { Mailbox, type MailboxBounds, type Offer } from '../mailbox/mailbox.js'
 import { Ring } from '../memory/ring.js'
-import { COST_BYTES, type SendCredit } from './credit.js'
+import type { SendCredit } from './credit.js'
 import type { HeldBody } from './held-body.js'
 import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
 import type { OneWayTicket } from './ticket.js'
@@ -54,8 +54,8 @@ export class OneWayLane implements Sender {
     return offer
   }
 
-  charge(bodyBytes: number): void {
-    this.credit?.spend(COST_BYTES + bodyBytes)
+  charge(bytes: number): void {
+    this.credit?.spend(bytes)
   }
 
   /** The peer lets us send more. Returns false for what no peer may grant. */

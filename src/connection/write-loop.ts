@@ -254,8 +254,8 @@ export class WriteLoop extends FrameWriter implements Writes {
     this.enqueue(frame)
   }
 
-  protected charge(lane: number, bodyBytes: number): void {
-    this.#oneWays?.[lane]?.charge(bodyBytes)
+  protected charge(lane: number, bytes: number): void {
+    this.#oneWays?.[lane]?.charge(bytes)
   }
 
   #makeOneWay(lane: number): OneWayLane {

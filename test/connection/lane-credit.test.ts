@@ -128,9 +128,39 @@ describe('credit that a peer grants', () => {
     expect(sent()).toEqual(['a', 'e'])
     talk.channel.say(credit(1))
     talk.pass()
-    // All three in one batch: it began while there was credit, and overdraws it.
+    // One message overdraws the credit, and no other joins it in a batch.
     expect(sent()).toEqual(['a', 'e', 'b'])
-    expect(talk.connection.writes.oneWay(NORMAL).credit?.available).toBe(1 - 12 - 15)
+    expect(talk.connection.writes.oneWay(NORMAL).credit?.available).toBe(1 - 12 - 1)
+    talk.channel.say(credit(18))
+    talk.pass()
+    // Both in one batch: the first of them, 17 bytes with its frame, left credit for the other.
+    expect(sent()).toEqual(['a', 'e', 'b', 'c'])
+    talk.end()
+  })
+
+  it('is used up by a batch that is still open: a large message that does not join it waits', () => {
+    const talk = ready()
+    const { writes } = talk.connection
+    const oneWays = writes.oneWay(NORMAL)
+    const flags = NORMAL << FLAG.LANE_SHIFT
+    for (const bytes of [KiB / 2, KiB / 2, 8 * KiB]) {
+      const held = oneWays.holding
+      if (held) writes.beginHeldOneWay(flags, 7)
+      else writes.beginOneWay(flags, 7)
+      writes.out.put(Buffer.alloc(bytes, 120))
+      if (held) writes.holdOneWay(flags, 7, oneWays)
+      else writes.endOneWay()
+    }
+    talk.pass()
+    const cost = 12 + 2 * (4 + KiB / 2)
+    expect(talk.sent.filter(({ kind }) => kind === KIND.ONE_WAY || kind === KIND.BATCH)).toMatchObject([
+      { kind: KIND.BATCH, body: { length: cost - 12 } },
+    ])
+    expect(oneWays.credit?.available).toBe(KiB - cost)
+    talk.channel.say(credit(cost - KiB + 1))
+    talk.pass()
+    expect(talk.sent.at(-1)).toMatchObject({ kind: KIND.ONE_WAY, body: { length: 8 * KiB } })
+    expect(oneWays.credit?.available).toBe(1 - 12 - 8 * KiB)
     talk.end()
   })
 })
