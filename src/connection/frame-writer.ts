@@ -1,6 +1,6 @@
-// Long: beginning, ending and taking back a frame, for messages, batches and control; each a few lines.
 // Hot path: runs for every message sent. No allocation per message.
-// Long: a frame is begun, ended, joined, taken back, compressed, each in a few lines that share what is open.
+// Hot path: runs for every message sent. No allocation per message.
+// Long: beginning, ending and taking back a frame, for messages, batches and control; each a few lines.
 import { failure } from '../base/errors.js'
 import { compressBlock } from '../compression/lz4.js'
 import type { CompressionPolicy } from '../compression/policy.js'

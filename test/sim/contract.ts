@@ -27,12 +27,12 @@ export interface Order {
 
 export interface Letter {
   readonly id: number
-  /** Which client sent it, and as the how manieth in its lane. */
+  /** Which client sent it. */
   readonly sender: number
-  readonly lane: string
+  /** Among which messages there is an order: of one lane, while the sender lost and left no connection. */
+  readonly row: string
+  /** Which of its row. */
   readonly at: number
-  /** How often the sender had lost or left a connection before. */
-  readonly era: number
   readonly body: Uint8Array
 }
 

@@ -113,17 +113,17 @@ function answerOf({ id, answerBytes }: Task): Piece {
 /** One-way messages as they come: none twice, and in order on each connection. */
 class Letters {
   readonly #book: Book
-  /** The last of each connection, lane and era. */
+  /** The last of each connection and row. */
   readonly #last = new Map<string, number>()
 
   constructor(book: Book) {
     this.#book = book
   }
 
-  take({ id, sender, lane, at, era, body }: Letter, address: string): void {
+  take({ id, sender, row, at, body }: Letter, address: string): void {
     this.#book.execute(id, 'tell')
     if (!isBodyOf(body, id, 0, body.length)) this.#book.violate('body equal', `message ${id} came spoilt`)
-    const key = `${address} ${sender} ${lane} ${era}`
+    const key = `${address} ${sender} ${row}`
     const last = this.#last.get(key) ?? 0
     if (at <= last) this.#book.violate('order', `message ${at} of ${key} came after ${last}`)
     this.#last.set(key, at)
