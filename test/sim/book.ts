@@ -16,8 +16,8 @@ export type OperationKind = 'run' | 'feed' | 'gather' | 'talk' | 'tell'
 export interface Operation {
   readonly id: number
   readonly kind: OperationKind
-  /** Of the time without faults: it has to succeed. */
-  readonly calm: boolean
+  /** What the caller may ask for: where there are no faults it has to succeed, or while all close, never to have run. */
+  readonly demand: 'nothing' | 'success' | 'success or never'
   readonly startedAt: number
   readonly timeoutMs: number
   /** Of a stream that sends: how many messages it will have. */
@@ -49,12 +49,12 @@ export class Book {
     this.violation ??= new Violation(invariant, what)
   }
 
-  open(kind: OperationKind, timeoutMs: number, calm: boolean): Operation {
+  open(kind: OperationKind, timeoutMs: number, demand: Operation['demand']): Operation {
     this.#lastId += 1
     const operation: Operation = {
       id: this.#lastId,
       kind,
-      calm,
+      demand,
       startedAt: this.#now(),
       timeoutMs,
       expected: 0,
@@ -108,8 +108,11 @@ export class Book {
       this.violate('processed', `${name(operation)} never ran, its caller was told "yes": ${operation.error}`)
     if (error.reason === 'deadline' && this.#now() < startedAt + timeoutMs)
       this.violate('deadline', `${name(operation)} was given up ${startedAt + timeoutMs - this.#now()} ms too early`)
-    if (operation.calm && !isCapacity(error))
+    if (operation.demand === 'success' && !isCapacity(error))
       this.violate('liveness', `${name(operation)} failed without a fault: ${operation.error}`)
+    // Whoever comes too late may not be sure; what was accepted is answered.
+    if (operation.demand === 'success or never' && executions > 0 && error.reason !== 'handler-failed')
+      this.violate('drain', `${name(operation)} ran, and a close in good order lost its answer: ${operation.error}`)
     this.#judgeTime(operation, latest)
   }
 

@@ -20,7 +20,10 @@ export class Operations {
   readonly #draw: Draw
   readonly #plan: Plan
   readonly #book: Book
+  /** No faults: what is begun succeeds. */
   calm = false
+  /** Everybody closes, without faults: what is begun succeeds, or is told that it never ran. */
+  draining = false
 
   constructor(draw: Draw, plan: Plan, book: Book) {
     this.#draw = draw
@@ -147,9 +150,15 @@ export class Operations {
     }
   }
 
+  #demand(kind: OperationKind): Operation['demand'] {
+    // Of a batch nobody knows how much was sent.
+    if (this.draining) return kind === 'tell' ? 'nothing' : 'success or never'
+    return this.calm ? 'success' : 'nothing'
+  }
+
   #open(kind: Operation['kind'], caller: Caller): Operation {
     const timeoutMs = this.calm || this.#draw.chance(0.3) ? 30_000 : this.#draw.magnitude(5, 3_000)
-    const operation = this.#book.open(kind, kind === 'tell' ? 30_000 : timeoutMs, this.calm)
+    const operation = this.#book.open(kind, kind === 'tell' ? 30_000 : timeoutMs, this.#demand(kind))
     caller.open.add(operation)
     return operation
   }
@@ -183,7 +192,7 @@ export class Operations {
       (error: unknown) => {
         over()
         this.#book.fail(operation, error as TransportError, latest())
-        if (operation.calm && isCapacity(error as TransportError)) onRefused()
+        if (operation.demand === 'success' && isCapacity(error as TransportError)) onRefused()
       },
     )
   }

@@ -23,8 +23,10 @@ export interface Verdict {
 const CONVERGE_MS = 60_000
 const CALM_MS = 40_000
 const CLOSE_MS = 120_000
+/** Longer than anything takes that is begun without faults. */
+const GRACE_MS = 10_000
 /** The state of a node is looked at after every so many turns of it, and whenever a connection of it ended. */
-const TURNS_PER_LOOK = 8
+const TURNS_PER_LOOK = 32
 
 class Scenario {
   readonly #simulation: Simulation
@@ -111,9 +113,9 @@ class Scenario {
     }
     await this.#simulation.run({ forMs: CALM_MS, until: () => false })
     for (const operation of this.#book.operations.values()) {
-      const { calm, kind, id, outcome, executions } = operation
+      const { demand, kind, id, outcome, executions } = operation
       // What was refused was tried again, as another.
-      if (calm && (outcome === 'open' || (outcome === 'ok' && executions !== 1)))
+      if (demand === 'success' && (outcome === 'open' || (outcome === 'ok' && executions !== 1)))
         this.#book.violate('liveness', `${kind} ${id} is ${outcome} and ran ${executions} times, without a fault`)
     }
     for (const site of this.#sites) {
@@ -130,11 +132,16 @@ class Scenario {
   async #close(): Promise<void> {
     const simulation = this.#simulation
     for (const site of this.#sites) judgeFailures(site, this.#book)
+    this.#operations.draining = true
     for (const site of this.#sites) {
       const { clock } = site.machine
-      const graceMs = this.#draw.magnitude(1, 5_000)
       const serverFirst = this.#draw.chance(0.5)
-      clock.setTimer(() => void site.close(graceMs, serverFirst), this.#draw.between(1, 50))
+      clock.setTimer(() => void site.close(GRACE_MS, serverFirst), this.#draw.between(1, 50))
+      // What is begun around that moment is answered, or was never begun.
+      for (const caller of site.callers) {
+        for (let left = 4; left > 0; left -= 1)
+          clock.setTimer(() => this.#operations.any(site, caller), this.#draw.between(1, 60))
+      }
     }
     const end = await simulation.run({ forMs: CLOSE_MS })
     this.#throwBroken()

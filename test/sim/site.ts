@@ -7,6 +7,12 @@ import type { ClientPlan, Plan } from './plan.js'
 import { tapped } from './tap.js'
 
 const PORT = 7_000
+const DIALS_WITHIN_MS = 1_000
+/**
+ * Of one client. With the shortest pauses drawn, 10 ms doubling to 200 with half of it jitter, a dead endpoint is dialled
+ * 15 times in the first second; and a client has two of them, and the connections it had before to make anew.
+ */
+const MOST_DIALS = 40
 
 export function hostOf(node: number): string {
   return `n${node}`
@@ -29,7 +35,7 @@ export interface Caller {
 export class Site {
   readonly machine: Machine
   readonly server: Server
-  readonly callers: readonly Caller[]
+  callers: readonly Caller[] = []
   /** How often a connection of it ended or its server was told to close: order is promised within one. */
   era = 0
   /** A connection ended in this turn. */
@@ -38,6 +44,8 @@ export class Site {
   closing: Promise<void> | null = null
   closed = false
   listening = false
+  /** When it dialled, in the last second. */
+  readonly #dials: number[] = []
   readonly #book: Book
   readonly #plan: Plan
 
@@ -46,9 +54,12 @@ export class Site {
     this.#plan = plan
     this.machine = simulation.boot(hostOf(node))
     const { clock, random } = this.machine
-    const network = tapped(this.machine.network, () => {
-      this.era += 1
-      this.shaken = true
+    const network = tapped(this.machine.network, {
+      onOver: () => {
+        this.era += 1
+        this.shaken = true
+      },
+      onDial: () => this.#countDial(),
     })
     const world = { clock, random, network }
     this.server = new Server({ ...plan.options, ...world })
@@ -99,6 +110,17 @@ export class Site {
     const server = serverFirst ? this.server.close({ graceMs }) : null
     await Promise.all(this.callers.map(({ client }) => client.close({ graceMs })))
     await (server ?? this.server.close({ graceMs }))
+  }
+
+  /** However much fails: a pause after each failure, longer each time. */
+  #countDial(): void {
+    const { clock } = this.machine
+    const now = clock.now()
+    while ((this.#dials[0] ?? now) < now - DIALS_WITHIN_MS) this.#dials.shift()
+    this.#dials.push(now)
+    const most = MOST_DIALS * Math.max(1, this.callers.length)
+    if (this.#dials.length > most)
+      this.#book.violate('dials bounded', `${this.machine.host} dialled ${this.#dials.length} times within a second`)
   }
 
   /** After every turn of it in which a connection ended, and now and then. */

@@ -1,13 +1,20 @@
 import type { ByteChannel, ChannelReceiver } from '../../src/socket/channel.js'
 import type { Network } from '../../src/testing.js'
 
-/** Hears when a connection of this machine is over. */
-export type OnOver = () => void
+export interface Listening {
+  /** A connection of this machine is over. */
+  onOver(): void
+  /** It dials. */
+  onDial(): void
+}
 
 /** A network that also tells us when its connections end or are gone: what is due by then is judged at once. */
-export function tapped(network: Network, onOver: OnOver): Network {
+export function tapped(network: Network, { onOver, onDial }: Listening): Network {
   return {
-    dial: async (address, options, signal) => tap(await network.dial(address, options, signal), onOver),
+    dial: async (address, options, signal) => {
+      onDial()
+      return tap(await network.dial(address, options, signal), onOver)
+    },
     listen: (address, options, callbacks) => {
       return network.listen(address, options, {
         ...callbacks,
@@ -17,7 +24,7 @@ export function tapped(network: Network, onOver: OnOver): Network {
   }
 }
 
-function tap(channel: ByteChannel, onOver: OnOver): ByteChannel {
+function tap(channel: ByteChannel, onOver: () => void): ByteChannel {
   const receive = channel.receive.bind(channel)
   channel.receive = (receiver: ChannelReceiver) =>
     receive({
