@@ -89,6 +89,8 @@ export class DialGate {
   }
 
   #admit(): void {
+    // One that succeeds says little while they are lost as soon as they are ready: the pause is kept.
+    if (this.#pause.armed && this.#setbacks > 1) return
     while (this.#healthy) {
       const next = this.#waiting.shift()
       if (next === undefined) return

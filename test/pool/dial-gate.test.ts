@@ -163,6 +163,26 @@ describe('a connection that is lost', () => {
     expect(await pausesAfter(0, 5)).toEqual([0, 100, 200, 400, 400])
   })
 
+  it('makes the next wait also where another is ready just then, of several that are lost in turn', async () => {
+    const { clock, gate, admitted, ask } = stage({}, shortest)
+    // Two connections: whenever one is lost, the other has just been made, and the lost one is wanted again.
+    const lose = (): void => {
+      clock.setTimer(() => {
+        gate.doubt()
+        ask(1, make)
+      }, 5)
+    }
+    const make = (): void => {
+      clock.setTimer(() => {
+        gate.succeeded()
+        lose()
+      }, 7)
+    }
+    ask(2, make)
+    for (let now = 0; now < 1_000; now += 1) await clock.advanceAsync(1)
+    expect(admitted.length).toBeLessThanOrEqual(12)
+  })
+
   it('after it has lasted is made again without a pause', async () => {
     expect(await pausesAfter(800, 5)).toEqual([0, 0, 0, 0, 0])
   })
