@@ -242,7 +242,8 @@ export const PLANTS = [
     name: 'bytes-not-copied',
     file: 'codec/copy.js',
     text: 'if (length <= ON_HEAP_BYTES) return new FastBuffer(view);',
-    replacement: 'if (length > 40) return new FastBuffer(bytes.buffer, bytes.byteOffset + start, length); if (length <= ON_HEAP_BYTES) return new FastBuffer(view);',
+    replacement:
+      'if (length > 40) return new FastBuffer(bytes.buffer, bytes.byteOffset + start, length); if (length <= ON_HEAP_BYTES) return new FastBuffer(view);',
     breaks: 'a body changes when the next bytes are read',
   },
   {
@@ -263,7 +264,8 @@ export const PLANTS = [
     name: 'handler-runs-for-refused-call',
     file: 'rpc/dispatcher.js',
     text: 'this.#running.close(id); this.#run(',
-    replacement: 'this.#running.close(id); if (call.remainingMs % 5 < 1) this.#refuse(id, failure("queue-full", "planted")); this.#run(',
+    replacement:
+      'this.#running.close(id); if (call.remainingMs % 5 < 1) this.#refuse(id, failure("queue-full", "planted")); this.#run(',
     breaks: 'a call is refused and runs',
   },
   {
@@ -306,7 +308,11 @@ export function plant(name, build, plants) {
   const file = join(folder, 'src', row.file)
   const code = readFileSync(file, 'utf8')
   const found = code.match(patternOf(row.text))?.length ?? 0
-  if (found !== 1) throw new Error(`${name}: its text is in ${row.file} ${found} times, and not once: adapt scripts/plants.mjs`)
-  writeFileSync(file, code.replace(patternOf(row.text), () => row.replacement))
+  if (found !== 1)
+    throw new Error(`${name}: its text is in ${row.file} ${found} times, and not once: adapt scripts/plants.mjs`)
+  writeFileSync(
+    file,
+    code.replace(patternOf(row.text), () => row.replacement),
+  )
   return folder
 }

@@ -46,14 +46,20 @@ function build() {
   if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`)
 }
 
-/** Plays seeds in a process of its own. Calls back for each verdict; resolves at the end. */
+/** A seed takes milliseconds: one that takes this long goes round in circles. */
+const HUNG_MS = 60_000
+
+/** Plays seeds in a process of its own, which is ended when it hangs. Calls back for each verdict; resolves at the end. */
 function play(folder, args, onVerdict, onLine = () => {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(folder, 'test/sim/main.js'), ...args.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    const watch = setTimeout(() => child.kill('SIGKILL'), HUNG_MS)
+    child.once('exit', () => clearTimeout(watch))
     const lines = createInterface({ input: child.stdout })
     lines.on('line', (line) => {
+      watch.refresh()
       if (line.startsWith('{')) onVerdict(JSON.parse(line))
       else onLine(line)
     })
@@ -140,8 +146,10 @@ async function playPlants(names) {
         caught ??= verdict.broken === null ? null : verdict
       })
       // A bug may also end the process, or keep it from ending a seed.
-      if (caught !== null) console.log(`caught    ${name.padEnd(34)} seed ${String(caught.seed).padStart(4)}  ${caught.broken.invariant}`)
-      else if (played < seeds) console.log(`caught    ${name.padEnd(34)} seed ${played + 1}  the process ended`)
+      if (caught !== null)
+        console.log(`caught    ${name.padEnd(34)} seed ${String(caught.seed).padStart(4)}  ${caught.broken.invariant}`)
+      else if (played < seeds)
+        console.log(`caught    ${name.padEnd(34)} seed ${played + 1}  the process ended, or hung`)
       else {
         survived += 1
         console.log(`SURVIVED  ${name}`)

@@ -198,6 +198,8 @@ export class Outbound implements SessionOwner {
 
   onLeaving(session: Session): void {
     this.#pool.leave(session)
+    // They waited for a place on that one, and a pool that keeps no connection ready dials for who asks.
+    this.onRoom()
   }
 
   onRoom(): void {

@@ -95,6 +95,21 @@ describe('a client that was started before its server', () => {
     expect(client.metrics().dialsStarted).toBe(1)
   })
 
+  it('dials for calls that wait for a place on a connection that is lost, also where pool.min is 0', async ({ stage }) => {
+    const raw = await stage.rawServer()
+    const client = stage.client(raw.address, { pool: { min: 0, max: 1 }, limits: { maxOpenCalls: 1 } })
+    const first = expect(client.call('echo', 1)).rejects.toMatchObject({ reason: 'connection-lost' })
+    const second = client.call('echo', 2)
+    const peer = await raw.greeted()
+    await peer.nextOf(KIND.CALL)
+    peer.destroy()
+    await first
+    const next = await raw.greeted()
+    const { id } = await next.nextOf(KIND.CALL)
+    next.write(answerFrame(id, 2))
+    expect(await second).toBe(2)
+  })
+
   it('makes calls that came while it dialled, in their order, on the first connection', async ({ stage }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address)

@@ -37,6 +37,8 @@ export class Book {
   /** The first promise that was broken. */
   violation: Violation | null = null
   succeeded = 0
+  /** Operations whose caller waits. */
+  open = 0
   failed = 0
   readonly #now: () => number
   #lastId = 0
@@ -49,8 +51,9 @@ export class Book {
     this.violation ??= new Violation(invariant, what)
   }
 
-  open(kind: OperationKind, timeoutMs: number, demand: Operation['demand']): Operation {
+  begin(kind: OperationKind, timeoutMs: number, demand: Operation['demand']): Operation {
     this.#lastId += 1
+    this.open += 1
     const operation: Operation = {
       id: this.#lastId,
       kind,
@@ -126,12 +129,13 @@ export class Book {
     if (operation.outcome !== 'open')
       this.violate('settled once', `${name(operation)} was ${operation.outcome}, and then ${outcome}`)
     operation.outcome = outcome
+    this.open -= 1
   }
 
-  /** Whether all have an outcome that somebody waits for. */
-  get settled(): boolean {
-    for (const { outcome, orphaned } of this.operations.values()) if (outcome === 'open' && !orphaned) return false
-    return true
+  /** The machine of its caller has crashed. */
+  orphan(operation: Operation): void {
+    operation.orphaned = true
+    this.open -= 1
   }
 
   judgeSettled(): void {

@@ -82,7 +82,9 @@ export class Faults {
     const life = site.machine
     this.#mark(
       fault,
-      this.#simulation.network.connections.filter(({ dialled, accepted }) => [dialled.life, accepted.life].includes(life)),
+      this.#simulation.network.connections.filter(({ dialled, accepted }) =>
+        [dialled.life, accepted.life].includes(life),
+      ),
     )
     if (fault === 'freeze') site.machine.freeze(Math.min(forMs, 3_000))
     else if (fault === 'restart') {

@@ -1,7 +1,7 @@
 import type { ServiceHandlers, ServiceOptions } from '../../src/index.js'
 import type { Clock } from '../../src/testing.js'
 import type { Book, OperationKind } from './book.js'
-import { bodyOf, isBodyOf, type Letter, type Order, type Piece, type Task, Work } from './contract.js'
+import { bodyOf, isBodyOf, type Letter, type Order, type Piece, type Task, type Work } from './contract.js'
 
 export function sleep(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {

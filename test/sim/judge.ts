@@ -16,6 +16,7 @@ const EXPECTED: ReadonlySet<Reason> = new Set<Reason>([
   'connection-lost',
   'going-away',
   'frame-stalled',
+  'heartbeat-timeout',
   'too-many-open-calls',
   'queue-full',
   'too-many-streams',

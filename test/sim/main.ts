@@ -5,7 +5,10 @@
  */
 import { play } from './scenario.js'
 
-const [from, count, step = 1] = process.argv.slice(2).map(Number).filter((number) => !Number.isNaN(number))
+const [from, count, step = 1] = process.argv
+  .slice(2)
+  .map(Number)
+  .filter((number) => !Number.isNaN(number))
 const tracing = process.argv.includes('--trace')
 const untilBroken = process.argv.includes('--until-broken')
 

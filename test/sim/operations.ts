@@ -1,5 +1,5 @@
-import { TransportError } from '../../src/index.js'
 import type { Priority } from '../../src/index.js'
+import { TransportError } from '../../src/index.js'
 import { type Book, isCapacity, type Operation, type OperationKind } from './book.js'
 import { bodyOf, isBodyOf, type Piece } from './contract.js'
 import { sleep } from './handlers.js'
@@ -157,8 +157,8 @@ export class Operations {
   }
 
   #open(kind: Operation['kind'], caller: Caller): Operation {
-    const timeoutMs = this.calm || this.#draw.chance(0.3) ? 30_000 : this.#draw.magnitude(5, 3_000)
-    const operation = this.#book.open(kind, kind === 'tell' ? 30_000 : timeoutMs, this.#demand(kind))
+    const timeoutMs = this.calm ? 30_000 : this.#draw.chance(0.3) ? 8_000 : this.#draw.magnitude(5, 3_000)
+    const operation = this.#book.begin(kind, kind === 'tell' ? 30_000 : timeoutMs, this.#demand(kind))
     caller.open.add(operation)
     return operation
   }

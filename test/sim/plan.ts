@@ -34,7 +34,10 @@ export interface Plan {
   readonly concurrency: number
   readonly maxQueued: number
   readonly largeBodies: boolean
-  readonly options: Pick<ServerOptions, 'batch' | 'compression' | 'flow' | 'limits' | 'mailbox' | 'socket'>
+  readonly options: Pick<
+    ServerOptions,
+    'batch' | 'compression' | 'connection' | 'flow' | 'heartbeat' | 'limits' | 'mailbox' | 'socket'
+  >
 }
 
 export class Draw {
@@ -123,6 +126,15 @@ function optionsOf(draw: Draw): Plan['options'] {
       maxBytes: draw.chance(0.3) ? draw.magnitude(1_024, 8_000) : 32 * 1024,
     },
     compression: { algorithm: draw.chance(0.3) ? 'lz4' : 'none', mode: 'always' },
+    connection: {
+      maxAgeMs: draw.chance(0.25) ? draw.magnitude(500, 20_000) : 0,
+      // Longer than anything takes that is begun without faults.
+      ageGraceMs: draw.magnitude(10_000, 600_000),
+    },
+    heartbeat: {
+      intervalMs: draw.chance(0.3) ? 0 : draw.magnitude(2_000, 30_000),
+      timeoutMs: draw.magnitude(300, 5_000),
+    },
     flow: {
       streamWindowBytes: draw.chance(0.5) ? draw.magnitude(1_024, 8_000) : 64 * 1024,
       laneWindowBytes: draw.chance(0.5) ? draw.magnitude(1_024, 8_000) : 128 * 1024,
@@ -138,6 +150,6 @@ function optionsOf(draw: Draw): Plan['options'] {
       maxConnectionsPerPeer: 8,
     },
     mailbox: { maxMessages: draw.chance(0.4) ? draw.between(1, 8) : 4_096 },
-    socket: { connectTimeoutMs: draw.magnitude(300, 5_000) },
+    socket: { connectTimeoutMs: draw.magnitude(300, 5_000), keepAliveMs: draw.magnitude(1_000, 10_000) },
   }
 }

@@ -20,8 +20,11 @@ export interface Verdict {
 }
 
 /** Longer than anything takes that was begun under faults: deadlines, keepalive of the kernels, pauses between dials. */
-const CONVERGE_MS = 60_000
+const CONVERGE_MS = 30_000
+/** Within so long everything is begun that is to succeed, then it has so long, and what has no answer has a little more. */
+const BEGIN_MS = 50
 const CALM_MS = 40_000
+const ARRIVE_MS = 1_000
 const CLOSE_MS = 120_000
 /** Longer than anything takes that is begun without faults. */
 const GRACE_MS = 10_000
@@ -59,7 +62,8 @@ class Scenario {
     try {
       await this.#phases()
     } catch (error) {
-      if (error !== this.#book.violation) this.#book.violate('no uncaught error', String((error as Error).stack ?? error))
+      if (error !== this.#book.violation)
+        this.#book.violate('no uncaught error', String((error as Error).stack ?? error))
     } finally {
       // Rejections that nobody handles are told between turns of the real event loop.
       await new Promise((resolve) => setImmediate(resolve))
@@ -111,19 +115,20 @@ class Scenario {
         }
       }
     }
-    await this.#simulation.run({ forMs: CALM_MS, until: () => false })
+    await this.#simulation.run({ forMs: BEGIN_MS })
+    await this.#simulation.run({ forMs: CALM_MS, until: () => this.#book.open === 0 })
+    // Messages without an answer have arrived as well, and connections that aged are replaced.
+    await this.#simulation.run({ forMs: ARRIVE_MS })
+    await this.#simulation.run({ forMs: ARRIVE_MS, until: () => this.#sites.every(({ whole }) => whole) })
     for (const operation of this.#book.operations.values()) {
       const { demand, kind, id, outcome, executions } = operation
       // What was refused was tried again, as another.
       if (demand === 'success' && (outcome === 'open' || (outcome === 'ok' && executions !== 1)))
         this.#book.violate('liveness', `${kind} ${id} is ${outcome} and ran ${executions} times, without a fault`)
     }
-    for (const site of this.#sites) {
-      for (const { client, number, plan } of site.callers) {
-        const { pool } = client.info()
-        if (pool.ready !== pool.size || pool.ready < (plan.pool.min ?? 1) || pool.borrowed > 0)
-          this.#book.violate('pool whole', `client ${number} at rest: ${JSON.stringify(pool)}`)
-      }
+    for (const { whole, machine, callers } of this.#sites) {
+      const pools = callers.map(({ client }) => JSON.stringify(client.info().pool))
+      if (!whole) this.#book.violate('pool whole', `${machine.host} at rest: ${pools.join(', ')}`)
     }
     this.#throwBroken()
   }

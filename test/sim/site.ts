@@ -63,7 +63,11 @@ export class Site {
     })
     const world = { clock, random, network }
     this.server = new Server({ ...plan.options, ...world })
-    this.server.implement(Work, handlersOf(book, clock, plan.concurrency), handlerOptions(plan.concurrency, plan.maxQueued))
+    this.server.implement(
+      Work,
+      handlersOf(book, clock, plan.concurrency),
+      handlerOptions(plan.concurrency, plan.maxQueued),
+    )
     this.server.listen(`tcp://${hostOf(node)}:${PORT}`).then(
       () => {
         this.listening = true
@@ -75,6 +79,9 @@ export class Site {
     this.callers = (plan.clients[node] ?? []).map((clientPlan, index) => {
       const addresses = clientPlan.to.map((to) => `tcp://${hostOf(to)}:${PORT}`)
       const client = new Client(addresses, { ...plan.options, ...world, pool: clientPlan.pool })
+      client.watch(() => {
+        this.era += 1
+      })
       return {
         client,
         work: client.use(Work),
@@ -91,10 +98,18 @@ export class Site {
     return this.machine.alive
   }
 
+  /** Every client has the connections that it is to have, and uses none of them. */
+  get whole(): boolean {
+    return this.callers.every(({ client, plan }) => {
+      const { pool } = client.info()
+      return pool.ready === pool.size && pool.ready >= (plan.pool.min ?? 1) && pool.borrowed === 0
+    })
+  }
+
   /** What nobody will wait for any more. */
   crash(silent: boolean): void {
     this.machine.crash({ silent })
-    for (const { open } of this.callers) for (const operation of open) operation.orphaned = true
+    for (const { open } of this.callers) for (const operation of open) this.#book.orphan(operation)
   }
 
   /** In good order: clients first, or the server. */
