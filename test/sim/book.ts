@@ -34,6 +34,8 @@ export interface Operation {
 /** What was asked for and what became of it. Every entry is judged when it is made. */
 export class Book {
   readonly operations = new Map<number, Operation>()
+  /** Of each host: changes whenever one of its connections does. */
+  readonly eras = new Map<string, number>()
   /** The first promise that was broken. */
   violation: Violation | null = null
   succeeded = 0

@@ -29,6 +29,9 @@ export interface Letter {
   readonly id: number
   /** Which client sent it. */
   readonly sender: number
+  readonly host: string
+  /** Of the sender, when it sent it. */
+  readonly era: number
   /** Among which messages there is an order: of one lane, while the sender lost and left no connection. */
   readonly row: string
   /** Which of its row. */

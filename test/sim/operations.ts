@@ -129,12 +129,13 @@ export class Operations {
     const count = draw.chance(0.3) ? draw.between(2, 12) : 1
     // A batch waits in its source, one that is sent by itself in the queue: between the two there is no order.
     const row = count > 1 ? `${lane} ${site.era} ${this.#book.operations.size}` : `${lane} ${site.era}`
+    const from = { host: site.machine.host, era: site.era }
     const letters = Array.from({ length: count }, () => {
       const operation = this.#open('tell', caller)
       const at = (caller.letters.get(row) ?? 0) + 1
       caller.letters.set(row, at)
       const body = bodyOf(operation.id, 0, this.#bytes())
-      return { operation, letter: { id: operation.id, sender: caller.number, row, at, body } }
+      return { operation, letter: { id: operation.id, sender: caller.number, ...from, row, at, body } }
     })
     const sent: Promise<unknown> =
       letters.length > 1

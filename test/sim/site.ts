@@ -36,8 +36,6 @@ export class Site {
   readonly machine: Machine
   readonly server: Server
   callers: readonly Caller[] = []
-  /** How often a connection of it ended or its server was told to close: order is promised within one. */
-  era = 0
   /** A connection ended in this turn. */
   shaken = false
   /** It was told to close. */
@@ -56,7 +54,7 @@ export class Site {
     const { clock, random } = this.machine
     const network = tapped(this.machine.network, {
       onOver: () => {
-        this.era += 1
+        this.#change()
         this.shaken = true
       },
       onDial: () => this.#countDial(),
@@ -79,9 +77,7 @@ export class Site {
     this.callers = (plan.clients[node] ?? []).map((clientPlan, index) => {
       const addresses = clientPlan.to.map((to) => `tcp://${hostOf(to)}:${PORT}`)
       const client = new Client(addresses, { ...plan.options, ...world, pool: clientPlan.pool })
-      client.watch(() => {
-        this.era += 1
-      })
+      client.watch(() => this.#change())
       return {
         client,
         work: client.use(Work),
@@ -114,7 +110,7 @@ export class Site {
 
   /** In good order: clients first, or the server. */
   close(graceMs: number, serverFirst: boolean): Promise<void> {
-    this.era += 1
+    this.#change()
     this.closing ??= this.#close(graceMs, serverFirst).then(() => {
       this.closed = true
     })
@@ -125,6 +121,15 @@ export class Site {
     const server = serverFirst ? this.server.close({ graceMs }) : null
     await Promise.all(this.callers.map(({ client }) => client.close({ graceMs })))
     await (server ?? this.server.close({ graceMs }))
+  }
+
+  /** How often its connections changed, in all its lives: messages that had to wait may move then. */
+  get era(): number {
+    return this.#book.eras.get(this.machine.host) ?? 0
+  }
+
+  #change(): void {
+    this.#book.eras.set(this.machine.host, this.era + 1)
   }
 
   /** However much fails: a pause after each failure, longer each time. */
