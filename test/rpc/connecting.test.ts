@@ -95,7 +95,9 @@ describe('a client that was started before its server', () => {
     expect(client.metrics().dialsStarted).toBe(1)
   })
 
-  it('dials for calls that wait for a place on a connection that is lost, also where pool.min is 0', async ({ stage }) => {
+  it('dials for calls that wait for a place on a connection that is lost, also where pool.min is 0', async ({
+    stage,
+  }) => {
     const raw = await stage.rawServer()
     const client = stage.client(raw.address, { pool: { min: 0, max: 1 }, limits: { maxOpenCalls: 1 } })
     const first = expect(client.call('echo', 1)).rejects.toMatchObject({ reason: 'connection-lost' })
