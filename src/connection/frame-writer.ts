@@ -1,5 +1,4 @@
 // Hot path: runs for every message sent. No allocation per message.
-// Hot path: runs for every message sent. No allocation per message.
 // Long: beginning, ending and taking back a frame, for messages, batches and control; each a few lines.
 import { failure } from '../base/errors.js'
 import { compressBlock } from '../compression/lz4.js'
