@@ -124,7 +124,7 @@ export class Book {
   /** Also successes come no later than the deadline. */
   #judgeTime(operation: Operation, latest: number): void {
     if (this.#now() > latest)
-      this.violate('deadline', `${name(operation)} settled ${(this.#now() - latest).toFixed(1)} ms after its deadline`)
+      this.violate('deadline', `${name(operation)} settled ${(this.#now() - latest).toFixed(1)} ms after its deadline: ${operation.outcome} ${operation.error}`)
   }
 
   #settle(operation: Operation, outcome: 'ok' | 'error'): void {
@@ -154,5 +154,5 @@ export function name({ kind, id }: Operation): string {
 
 /** Refused because others are at it: who tries again gets in. */
 export function isCapacity({ reason, processed }: TransportError): boolean {
-  return processed === 'no' && (reason === 'queue-full' || reason === 'too-many-streams')
+  return processed === 'no' && (reason === 'queue-full' || reason === 'too-many-streams' || reason === 'overloaded')
 }

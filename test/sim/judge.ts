@@ -18,6 +18,7 @@ const EXPECTED: ReadonlySet<Reason> = new Set<Reason>([
   'frame-stalled',
   'heartbeat-timeout',
   'too-many-open-calls',
+  'overloaded',
   'queue-full',
   'too-many-streams',
   'answers-unread',
