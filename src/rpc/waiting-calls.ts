@@ -51,7 +51,10 @@ export class WaitingCalls {
       return
     }
     this.#ring.push(waiting)
-    this.#deadlines.noteTimeout(waiting.waiter.timeoutMs)
+    const { expiresAt, timeoutMs } = waiting.waiter
+    // A call that was on a connection before has less than all of its time left.
+    if (expiresAt < Number.POSITIVE_INFINITY) this.#deadlines.note(expiresAt)
+    else this.#deadlines.noteTimeout(timeoutMs)
   }
 
   /** The oldest call that still waits. */

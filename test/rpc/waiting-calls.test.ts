@@ -124,4 +124,17 @@ describe('calls that wait for a connection', () => {
     names(waiting)
     expect(clock.timers).toBe(0)
   })
+
+  it('fail when their time is over, also where they had spent some of it before they waited', async () => {
+    const { clock, waiting } = queue(10)
+    clock.advance(5_000)
+    const moved = new Call('moved', clock.now() + 100, 1_000)
+    waiting.add({ waiter: moved, start: () => {} })
+    await turn()
+    clock.advance(99)
+    expect(moved.settled).toBe(false)
+    clock.advance(4)
+    expect(moved.error).toMatchObject({ reason: 'deadline', processed: 'no' })
+    expect(clock.timers).toBe(0)
+  })
 })
