@@ -124,7 +124,10 @@ export class Book {
   /** Also successes come no later than the deadline. */
   #judgeTime(operation: Operation, latest: number): void {
     if (this.#now() > latest)
-      this.violate('deadline', `${name(operation)} settled ${(this.#now() - latest).toFixed(1)} ms after its deadline: ${operation.outcome} ${operation.error}`)
+      this.violate(
+        'deadline',
+        `${name(operation)} settled ${(this.#now() - latest).toFixed(1)} ms after its deadline: ${operation.outcome} ${operation.error}`,
+      )
   }
 
   #settle(operation: Operation, outcome: 'ok' | 'error'): void {

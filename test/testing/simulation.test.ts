@@ -19,7 +19,7 @@ function twoMachines(seed = 1) {
   const ask = (value: number, timeoutMs = 2_000): void => {
     client.call('double', value, { timeoutMs }).then(
       (answer) => outcomes.push(answer),
-      ({ reason, processed }) => outcomes.push([reason, processed, Math.round(simulation.now)]),
+      ({ reason, processed }) => outcomes.push([reason, processed]),
     )
   }
   const askAt = (atMs: number, value: number): void => {
@@ -119,7 +119,7 @@ describe('a machine', () => {
     simulation.after(100, () => there.crash())
     askAt(200, 2)
     await simulation.run({ forMs: 400 })
-    expect(outcomes).toEqual([2, ['connect-refused', 'no', 200]])
+    expect(outcomes).toEqual([2, ['connect-refused', 'no']])
     expect(there.timers).toBe(0)
     expect(() => simulation.boot('here')).toThrow('running already')
     const again = new Server(worldOf(simulation.boot('there')))
@@ -139,7 +139,7 @@ describe('a machine', () => {
     expect([outcomes, client.info().pool.ready]).toEqual([[2], 1])
     simulation.boot('there')
     await simulation.run({ forMs: 100 })
-    expect(outcomes[1]).toMatchObject(['connection-lost', 'maybe', 1_000])
+    expect(outcomes[1]).toEqual(['connection-lost', 'maybe'])
   })
 })
 
@@ -165,7 +165,7 @@ describe('a link', () => {
     await simulation.run({ forMs: 899 })
     expect(outcomes).toEqual([])
     await simulation.run({ forMs: 10 })
-    expect(outcomes).toEqual([['connection-lost', 'maybe', 900]])
+    expect(outcomes).toEqual([['connection-lost', 'maybe']])
   })
 
   test.each([
@@ -176,7 +176,7 @@ describe('a link', () => {
     simulation.network.link('here', 'there').set({ dials })
     askAt(10, 1)
     await simulation.run({ forMs: 500 })
-    expect(outcomes).toMatchObject([[reason, 'no']])
+    expect(outcomes).toEqual([[reason, 'no']])
   })
 
   test('refuses conditions that nothing can have', () => {
