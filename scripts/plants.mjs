@@ -263,9 +263,9 @@ export const PLANTS = [
   {
     name: 'handler-runs-for-refused-call',
     file: 'rpc/dispatcher.js',
-    text: 'this.#running.close(id); this.#run(',
+    text: 'this.#run(registration, id, lane, value, call); this.#onSettled();',
     replacement:
-      'this.#running.close(id); if (call.remainingMs % 5 < 1) this.#refuse(id, failure("queue-full", "planted")); this.#run(',
+      'this.#refuse(id, opaque(new Error("planted"))); this.#run(registration, id, lane, value, call); this.#onSettled();',
     breaks: 'a call is refused and runs',
   },
   {

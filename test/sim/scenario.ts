@@ -25,6 +25,8 @@ const CONVERGE_MS = 30_000
 const BEGIN_MS = 50
 const CALM_MS = 40_000
 const ARRIVE_MS = 1_000
+/** Connections that age sooner than the longest pause between dials have that pause before the next. */
+const WHOLE_MS = 10_000
 const CLOSE_MS = 120_000
 /** Longer than anything takes that is begun without faults. */
 const GRACE_MS = 10_000
@@ -119,7 +121,7 @@ class Scenario {
     await this.#simulation.run({ forMs: CALM_MS, until: () => this.#book.open === 0 })
     // Messages without an answer have arrived as well, and connections that aged are replaced.
     await this.#simulation.run({ forMs: ARRIVE_MS })
-    await this.#simulation.run({ forMs: ARRIVE_MS, until: () => this.#sites.every(({ whole }) => whole) })
+    await this.#simulation.run({ forMs: WHOLE_MS, until: () => this.#sites.every(({ whole }) => whole) })
     for (const operation of this.#book.operations.values()) {
       const { demand, kind, id, outcome, executions } = operation
       // What was refused was tried again, as another.
