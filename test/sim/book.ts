@@ -155,7 +155,9 @@ export function name({ kind, id }: Operation): string {
   return `${kind} ${id}`
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(['queue-full', 'too-many-streams', 'overloaded', 'throttled'])
+
 /** Refused because others are at it: who tries again gets in. */
 export function isCapacity({ reason, processed }: TransportError): boolean {
-  return processed === 'no' && (reason === 'queue-full' || reason === 'too-many-streams' || reason === 'overloaded')
+  return processed === 'no' && REFUSALS.has(reason ?? '')
 }

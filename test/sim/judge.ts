@@ -19,6 +19,7 @@ const EXPECTED: ReadonlySet<Reason> = new Set<Reason>([
   'heartbeat-timeout',
   'too-many-open-calls',
   'overloaded',
+  'throttled',
   'queue-full',
   'too-many-streams',
   'answers-unread',
