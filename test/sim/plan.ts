@@ -127,7 +127,8 @@ function optionsOf(draw: Draw): Plan['options'] {
     },
     compression: { algorithm: draw.chance(0.3) ? 'lz4' : 'none', mode: 'always' },
     connection: {
-      maxAgeMs: draw.chance(0.25) ? draw.magnitude(500, 20_000) : 0,
+      // Those that live shorter than the longest pause between dials would count as lost at once.
+      maxAgeMs: draw.chance(0.25) ? draw.magnitude(3_000, 30_000) : 0,
       // Longer than anything takes that is begun without faults.
       ageGraceMs: draw.magnitude(10_000, 600_000),
     },

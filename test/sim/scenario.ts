@@ -28,8 +28,10 @@ const ARRIVE_MS = 1_000
 /** Connections that age sooner than the longest pause between dials have that pause before the next. */
 const WHOLE_MS = 10_000
 const CLOSE_MS = 120_000
+/** How long a closed connection waits for the peer to take its last bytes, and a little. */
+const LINGER_MS = 1_500
 /** Longer than anything takes that is begun without faults. */
-const GRACE_MS = 10_000
+const GRACE_MS = 30_000
 /** The state of a node is looked at after every so many turns of it, and whenever a connection of it ended. */
 const TURNS_PER_LOOK = 32
 
@@ -150,8 +152,12 @@ class Scenario {
           clock.setTimer(() => this.#operations.any(site, caller), this.#draw.between(1, 60))
       }
     }
-    const end = await simulation.run({ forMs: CLOSE_MS })
+    await simulation.run({ forMs: CLOSE_MS, until: () => this.#sites.every(({ closed }) => closed) })
+    const end = await simulation.run({ forMs: LINGER_MS })
     this.#throwBroken()
+    for (const { machine, closedInMs } of this.#sites) {
+      if (closedInMs >= GRACE_MS) this.#book.violate('drain', `${machine.host} closed only when its grace was over`)
+    }
     if (end !== 'idle') this.#book.violate('quiescence', `${simulation.pending} events are left after close`)
     judgeRest(simulation, this.#sites, this.#book)
     this.#book.judgeSettled()

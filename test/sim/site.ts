@@ -41,6 +41,7 @@ export class Site {
   /** It was told to close. */
   closing: Promise<void> | null = null
   closed = false
+  closedInMs = 0
   listening = false
   /** When it dialled, in the last second. */
   readonly #dials: number[] = []
@@ -111,8 +112,15 @@ export class Site {
   /** In good order: clients first, or the server. */
   close(graceMs: number, serverFirst: boolean): Promise<void> {
     this.#change()
+    const { clock } = this.machine
+    const begunAt = clock.now()
     this.closing ??= this.#close(graceMs, serverFirst).then(() => {
       this.closed = true
+      this.closedInMs = clock.now() - begunAt
+      for (const { openCalls, number } of this.callers) {
+        if (openCalls > 0)
+          this.#book.violate('told at close', `client ${number} is closed, and ${openCalls} calls wait`)
+      }
     })
     return this.closing
   }
