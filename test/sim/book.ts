@@ -22,6 +22,8 @@ export interface Operation {
   readonly timeoutMs: number
   /** Of a stream that sends: how many messages it will have. */
   expected: number
+  /** Its caller has a signal that will be aborted. */
+  cancelled: boolean
   executions: number
   /** Nobody waits for its outcome: the machine of its caller has crashed. */
   orphaned: boolean
@@ -63,6 +65,7 @@ export class Book {
       startedAt: this.#now(),
       timeoutMs,
       expected: 0,
+      cancelled: false,
       executions: 0,
       orphaned: false,
       outcome: 'open',
@@ -113,6 +116,8 @@ export class Book {
       this.violate('processed', `${name(operation)} never ran, its caller was told "yes": ${operation.error}`)
     if (error.reason === 'deadline' && this.#now() < startedAt + timeoutMs)
       this.violate('deadline', `${name(operation)} was given up ${startedAt + timeoutMs - this.#now()} ms too early`)
+    if (error.code === 'CANCELLED' && !operation.cancelled)
+      this.violate('cancelled by its caller', `${name(operation)} was cancelled by nobody: ${operation.error}`)
     if (operation.demand === 'success' && !isCapacity(error))
       this.violate('liveness', `${name(operation)} failed without a fault: ${operation.error}`)
     // Whoever comes too late may not be sure; what was accepted is answered.

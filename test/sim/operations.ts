@@ -198,11 +198,13 @@ export class Operations {
     )
   }
 
-  #options(site: Site, { timeoutMs }: Operation): { timeoutMs: number; priority?: Priority; signal?: AbortSignal } {
+  #options(site: Site, operation: Operation): { timeoutMs: number; priority?: Priority; signal?: AbortSignal } {
     const draw = this.#draw
+    const { timeoutMs } = operation
     const options = { timeoutMs, ...(draw.chance(0.3) ? { priority: draw.of(LANES) } : {}) }
     if (this.calm || !draw.chance(0.2)) return options
     const abort = new AbortController()
+    operation.cancelled = true
     site.machine.clock.setTimer(() => abort.abort(), draw.magnitude(1, 1_000))
     return { ...options, signal: abort.signal }
   }
