@@ -173,5 +173,6 @@ export function virtualFacts(local: string, remote: string, remoteHost: string, 
     sendBuffer: buffer,
     receiveBuffer: buffer,
     reusedReads: true,
+    tls: null,
   }
 }
