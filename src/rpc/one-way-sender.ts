@@ -1,5 +1,5 @@
 // Hot path: `send` runs for every one-way message of a client.
-import { failure } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import type { OneWayLane } from '../connection/one-way-lane.js'
 import { Coalescer } from '../mailbox/coalescer.js'
@@ -22,6 +22,8 @@ interface Route {
 /** A one-way message with its route. */
 interface Parcel extends Route {
   readonly message: unknown
+  /** Made of many, whose senders were told that they are accepted: what cannot be sent is dropped, not refused. */
+  readonly merged: boolean
 }
 
 /** Where a batch was interrupted: the last message taken out of it waits on this connection. */
@@ -50,7 +52,7 @@ export class OneWaySender {
     if (ack !== null) return this.#acked.send(method, message, ack, options)
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
-    return this.#sendOne({ method, message, lane, metadata })
+    return this.#sendOne({ method, message, lane, metadata, merged: false })
   }
 
   /** The same where there is room now. Returns false where there is none, or no connection. */
@@ -78,7 +80,7 @@ export class OneWaySender {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (method.coalescing !== null) {
-      for (const message of messages) await this.#sendOne({ method, message, lane, metadata })
+      for (const message of messages) await this.#sendOne({ method, message, lane, metadata, merged: false })
       return
     }
     const rest = messages[Symbol.iterator]()
@@ -116,7 +118,7 @@ export class OneWaySender {
       }
       coalescer = new Coalescer(method.coalescing, this.#environment.wheel, (merged) => {
         try {
-          this.#send({ method, message: merged, lane, metadata: null }).catch(lost)
+          this.#send({ method, message: merged, lane, metadata: null, merged: true }).catch(lost)
         } catch {
           lost()
         }
@@ -142,14 +144,14 @@ export class OneWaySender {
 
   /** Throws what is wrong with the message. The promise waits where the queue is full. */
   #sendOn(session: Session, parcel: Parcel): Promise<void> {
-    if (this.#outbound.overfull(session))
-      throw this.#outbound.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`)
     const { method, message, lane, metadata } = parcel
+    if (this.#outbound.overfull(session)) {
+      throw this.#refusal(parcel, `more than ${this.#environment.limits.maxQueuedBytes} bytes`)
+    }
     const offer = session.caller.send(method, message, lane, metadata, false)
     if (offer === 'accepted' || offer === 'dropped') return ACCEPTED
     if (offer === 'wait') return this.#sendWhenRoom(session, parcel)
-    this.#environment.counters.oneWayRefused += 1
-    throw this.#outbound.queueFull('too many messages of this lane')
+    throw this.#refusal(parcel, 'too many messages of this lane')
   }
 
   /** Sends all that is left, as long as nothing has to wait. Returns null when nothing is left. */
@@ -158,7 +160,7 @@ export class OneWaySender {
     for (let next = rest.next(); next.done !== true; next = rest.next()) {
       // The iterator of the user may close what it likes.
       if (session.usable && session.caller.sendNow(method, next.value, lane, metadata)) continue
-      return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value }) }
+      return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value, merged: false }) }
     }
     return null
   }
@@ -171,7 +173,7 @@ export class OneWaySender {
     const { method, message, lane, metadata } = parcel
     if (this.#environment.mailbox.overflow !== 'wait') return this.#sendOn(session, parcel)
     while (session.usable) {
-      const oneWay = this.#laneWithPlace(session, lane)
+      const oneWay = this.#laneWithPlace(session, parcel)
       await new Promise<void>((resolve) => oneWay.whenOpen(resolve, session.connection.writes))
       if (session.usable && session.caller.sendNow(method, message, lane, metadata)) return
     }
@@ -180,7 +182,7 @@ export class OneWaySender {
 
   #sendWhenRoom(session: Session, parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
-    const oneWay = this.#laneWithPlace(session, lane)
+    const oneWay = this.#laneWithPlace(session, parcel)
     return new Promise((resolve, reject) => {
       oneWay.whenRoom(() => {
         try {
@@ -198,10 +200,15 @@ export class OneWaySender {
   }
 
   /** The lane, unless too many senders wait there. */
-  #laneWithPlace({ connection }: Session, lane: number): OneWayLane {
-    const oneWay = connection.writes.oneWay(lane)
+  #laneWithPlace({ connection }: Session, parcel: Parcel): OneWayLane {
+    const oneWay = connection.writes.oneWay(parcel.lane)
     if (oneWay.waiting < this.#environment.limits.maxQueuedCalls) return oneWay
-    this.#environment.counters.oneWayRefused += 1
-    throw this.#outbound.queueFull('too many senders')
+    throw this.#refusal(parcel, 'too many senders')
+  }
+
+  /** Counted once: a message that is refused to its sender is not dropped as well. */
+  #refusal(parcel: Parcel, what: string): TransportError {
+    if (!parcel.merged) this.#environment.counters.oneWayRefused += 1
+    return this.#outbound.queueFull(what)
   }
 }

@@ -101,4 +101,35 @@ describe('messages of a method that coalesces', () => {
     const make = (): unknown => oneWay<Hashes>().coalesce(options as never)
     expect(make).toThrow(expect.objectContaining({ reason }))
   })
+
+  it('are dropped, and not refused as well, where there is no room for what they became', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    server.implement(Gossip, { announce: () => new Promise(() => {}) }, { announce: { concurrency: 1 } })
+    const clock = new VirtualClock()
+    const mailbox = { maxMessages: 10, overflow: 'reject' } as const
+    const client = stage.client(address, { clock, mailbox, compression: { algorithm: 'none' } })
+    await client.connect()
+    const { announce } = client.use(Gossip)
+    const hashes = Array.from({ length: 5_000 }, (_, index) => index)
+    for (let key = 0; key < 100; key += 1) await announce({ topic: `${key}`, hashes })
+    clock.advance(10)
+    await until(() => client.metrics().oneWayDropped > 0)
+    const { oneWaySent, oneWayDropped, oneWayRefused } = client.metrics()
+    const waiting = 10
+    expect([oneWaySent + oneWayDropped + waiting, oneWayRefused]).toEqual([100, 0])
+    await Promise.all([client.close({ graceMs: 0 }), server.close({ graceMs: 0 })])
+  })
+
+  it('are counted as refused where more waits for the sockets than may', async ({ stage }) => {
+    const { client } = await stage.clientAndPeer({
+      limits: { maxQueuedBytes: 1_024 },
+      compression: { algorithm: 'none' },
+    })
+    const large = Buffer.alloc(900_000)
+    const sends = Array.from({ length: 20 }, () => client.send('note', large))
+    const outcomes = await Promise.allSettled(sends)
+    const refused = outcomes.filter(({ status }) => status === 'rejected').length
+    expect(refused).toBeGreaterThan(0)
+    expect(client.metrics().oneWayRefused).toBe(refused)
+  })
 })
