@@ -96,11 +96,11 @@ export class Target {
   readonly #stage: Stage
   readonly #friend: Client
 
-  private constructor(stage: Stage, server: Server, address: string) {
+  private constructor(stage: Stage, server: Server, address: string, link: Link) {
     this.#stage = stage
     this.server = server
     this.address = address
-    this.#friend = stage.client(address, { clock: new VirtualClock() })
+    this.#friend = stage.client(address, { ...link.client, clock: new VirtualClock() })
   }
 
   static async start(link: Link): Promise<Target> {
@@ -108,7 +108,7 @@ export class Target {
     const options = { ...link.server, limits: LIMITS, flow: FLOW, clock: new VirtualClock() }
     const { server, address } = await stage.listening(options, link.address)
     serve(server)
-    const target = new Target(stage, server, address)
+    const target = new Target(stage, server, address, link)
     await target.check()
     return target
   }

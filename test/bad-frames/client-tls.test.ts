@@ -1,0 +1,4 @@
+import { attack } from './attacks.js'
+import { tls } from './link.js'
+
+attack('client', await tls())
