@@ -10,6 +10,12 @@ export class Counters {
   connectionsClosed = 0
   acceptsFailed = 0
   dialsStarted = 0
+  /** Of names, at name servers. */
+  lookUpsStarted = 0
+  /** Addresses of an answer that are not used, because there are more than `pool.maxEndpoints`. */
+  endpointsLeftOut = 0
+  /** Endpoints put out because their calls failed. */
+  endpointsEjected = 0
   callsStarted = 0
   callsSucceeded = 0
   callsFailed = 0

@@ -39,6 +39,11 @@ export const REASONS = {
     'network',
     'DNS, TCP, TLS and HELLO together took longer than `socket.connectTimeoutMs`.',
   ],
+  'resolve-failed': [
+    'UNAVAILABLE',
+    'network',
+    'The name could not be looked up, or has no records; `cause` has the error of the system.',
+  ],
   'handshake-timeout': [
     'UNAVAILABLE',
     'network',

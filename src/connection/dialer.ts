@@ -8,6 +8,16 @@ import type { ConnectionState } from './connection-state.js'
 import type { Environment } from './environment.js'
 import type { ServiceFingerprint } from './hello.js'
 
+/** What an address owes to the name that it was found by. */
+export interface FoundByName {
+  /** Of the time for the first connection, what the look-up has used. */
+  readonly spentMs: number
+  /** Whom the certificate must be for. */
+  readonly serverName: string | undefined
+}
+
+const NOT_LOOKED_UP: FoundByName = { spentMs: 0, serverName: undefined }
+
 /** Makes connections to one address. One time limit covers name, TCP, TLS and HELLO. */
 export class Dialer {
   readonly #address: Address
@@ -16,11 +26,15 @@ export class Dialer {
   /** Aborts of the attempts under way. */
   readonly #attempts = new Set<AbortController>()
 
+  /** Of the time for the first connection, what the look-up of the name has used. */
+  #spentMs: number
+
   /** Throws `address-malformed`. */
-  constructor(address: string, options: SocketOptions, environment: Environment) {
+  constructor(address: string, options: SocketOptions, environment: Environment, found: FoundByName = NOT_LOOKED_UP) {
     this.#address = parseAddress(address)
-    this.#options = { ...options, tls: environment.tls }
+    this.#options = { ...options, tls: environment.tls, serverName: found.serverName }
     this.#environment = environment
+    this.#spentMs = found.spentMs
   }
 
   /** Resolves when HELLO is done. From then on the owner hears of the connection, before that only the promise does. */
@@ -30,7 +44,8 @@ export class Dialer {
     const limit = new WheelTimer(() => attempt.abort(this.#timeout()))
     counters.dialsStarted += 1
     this.#attempts.add(attempt)
-    wheel.arm(limit, this.#options.connectTimeoutMs)
+    wheel.arm(limit, Math.max(1, this.#options.connectTimeoutMs - this.#spentMs))
+    this.#spentMs = 0
     this.#tell('connecting', null)
     try {
       return await this.#open(owner, services, attempt.signal)

@@ -3,8 +3,14 @@ import type { Random } from '../base/random.js'
 import { type TimerWheel, WheelTimer } from '../base/timer-wheel.js'
 import type { PoolOptions } from './options.js'
 
+/** With what a dial was let through: as the one probe, or among as many as there are while all is well. */
+export type DialPass = 'probe' | 'free'
+
+/** What the endpoint is taken for: well, known to be out of reach, or tried by a probe. */
+export type Circuit = 'closed' | 'open' | 'half-open'
+
 interface Waiting {
-  readonly resolve: () => void
+  readonly resolve: (pass: DialPass) => void
 }
 
 /** What the gate needs of the world. */
@@ -45,8 +51,16 @@ export class DialGate {
     return this.#failures
   }
 
-  /** Resolves when a dial may begin. Each one is followed by `succeeded` or `failed`. Never resolves after `close`. */
-  enter(): Promise<void> {
+  get circuit(): Circuit {
+    if (this.#pause.armed) return 'open'
+    return this.#probing && this.#setbacks > 0 ? 'half-open' : 'closed'
+  }
+
+  /**
+   * Resolves when a dial may begin. Each one is followed by `succeeded` or `failed`, with what it got. Never resolves
+   * after `close`.
+   */
+  enter(): Promise<DialPass> {
     return new Promise((resolve) => {
       if (this.#closed) return
       this.#waiting.push({ resolve })
@@ -54,17 +68,17 @@ export class DialGate {
     })
   }
 
-  succeeded(): void {
+  succeeded(pass: DialPass): void {
     this.#healthy = true
-    this.#probing = false
+    this.#settle(pass)
     this.#failures = 0
     this.#openedAt = this.#parts.clock.now()
     this.#admit()
   }
 
-  failed(): void {
+  failed(pass: DialPass): void {
     this.#healthy = false
-    this.#probing = false
+    this.#settle(pass)
     this.#failures += 1
     this.#judgeLast()
     this.#setbacks += 1
@@ -88,13 +102,18 @@ export class DialGate {
     this.#parts.wheel.disarm(this.#pause)
   }
 
+  /** One that was let through while all was well may end beside a probe, and makes no room for another. */
+  #settle(pass: DialPass): void {
+    if (pass === 'probe') this.#probing = false
+  }
+
   #admit(): void {
     // One that succeeds says little while they are lost as soon as they are ready: the pause is kept.
     if (this.#pause.armed && this.#setbacks > 1) return
     while (this.#healthy) {
       const next = this.#waiting.shift()
       if (next === undefined) return
-      next.resolve()
+      next.resolve('free')
     }
     if (!this.#pause.armed) this.#admitOne()
   }
@@ -104,7 +123,7 @@ export class DialGate {
     const next = this.#waiting.shift()
     if (next === undefined) return
     this.#probing = true
-    next.resolve()
+    next.resolve('probe')
   }
 
   /** Whether the last connection was lost before the longest pause was over. One that lasted starts the count anew. */

@@ -1,23 +1,13 @@
 import genericPool from 'generic-pool'
 import { failure, TransportError } from '../base/errors.js'
-import { DialGate, type GateParts } from './dial-gate.js'
+import { type Circuit, DialGate, type GateParts } from './dial-gate.js'
+import type { Member } from './member.js'
 import type { PoolOptions } from './options.js'
 
-/** A connection as the pool sees it. */
-export interface Member {
-  readonly inFlight: number
-  /** Changes whenever a call begins: whoever finds it unchanged knows that nothing happened. */
-  readonly activity: number
-  /** Can take calls. */
-  readonly usable: boolean
-  /** Ends it, in good order where that is possible. */
-  retire(): void
-}
-
 export interface EndpointPoolOwner<M extends Member> {
-  onMember(member: M, pool: EndpointPool<M>): void
+  onMember(member: M): void
   /** Returns whether to go on trying here. If not, `onGaveUp` follows. */
-  onDialFailed(error: TransportError, pool: EndpointPool<M>): boolean
+  onDialFailed(error: TransportError): boolean
   /** A connection that was asked for will not come from here. */
   onGaveUp(): void
 }
@@ -68,6 +58,10 @@ export class EndpointPool<M extends Member> {
     return this.#gate.failures
   }
 
+  get circuit(): Circuit {
+    return this.#gate.circuit
+  }
+
   /** Asks for one connection more; it comes through `onMember`. The caller has looked at `size`. */
   grow(): void {
     if (this.#closed) return
@@ -103,23 +97,23 @@ export class EndpointPool<M extends Member> {
     }
     if (this.#closed) this.#wanted += 1
     this.#joined += 1
-    this.#owner.onMember(member, this)
+    this.#owner.onMember(member)
   }
 
   async #create(dial: () => Promise<M>): Promise<M | GivenUp> {
-    await this.#gate.enter()
+    const pass = await this.#gate.enter()
     try {
       const member = await dial()
       if (!member.usable) {
         member.retire()
         throw failure('connection-lost', 'the connection was lost as soon as it was ready')
       }
-      this.#gate.succeeded()
+      this.#gate.succeeded(pass)
       return member
     } catch (error) {
       if (this.#closed) return new Promise<M>(() => {})
-      this.#gate.failed()
-      const goOn = !(error instanceof TransportError) || this.#owner.onDialFailed(error, this)
+      this.#gate.failed(pass)
+      const goOn = !(error instanceof TransportError) || this.#owner.onDialFailed(error)
       if (this.#closed) return new Promise<M>(() => {})
       if (!goOn) return new GivenUp()
       throw error

@@ -1,4 +1,4 @@
-import { failure } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 
 /** A connection that nobody else uses. Give it back with `using`, `release`, or `destroy` when it is spoilt. */
 export class Lease<M> implements Disposable {
@@ -29,4 +29,10 @@ export class Lease<M> implements Disposable {
     this.#out = false
     this.#giveBack(healthy)
   }
+}
+
+/** Somebody who waits for one. */
+export interface LeaseWish<M> {
+  readonly grant: (member: M) => void
+  readonly refuse: (error: TransportError) => void
 }

@@ -122,9 +122,13 @@ export class AckedSender implements AckedMessageOwner {
 
   #start(message: AckedMessage): void {
     if (message.settled) return
-    const session = this.#outbound.ready()
+    const session = this.#outbound.ready(message.parcel.lane)
     if (session !== null) this.#sendOn(session, message, 'new')
-    else this.#outbound.wait({ waiter: message, start: (ready) => this.#sendOn(ready, message, 'new') })
+    else
+      this.#outbound.wait(
+        { waiter: message, start: (ready) => this.#sendOn(ready, message, 'new') },
+        message.parcel.lane,
+      )
   }
 
   #sendOn(session: Session, message: AckedMessage, waited: Waited): void {

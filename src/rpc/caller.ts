@@ -13,6 +13,7 @@ import type { OneWayTicket } from '../connection/ticket.js'
 import type { Offer } from '../mailbox/mailbox.js'
 import { asError } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
+import { isFault } from './faults.js'
 import type { MethodNumbers } from './method-numbers.js'
 import type { CallPlace, PendingCall } from './pending-call.js'
 import type { AnyMethod } from './service.js'
@@ -32,16 +33,28 @@ export class Caller implements CallPlace {
   readonly #table: ExchangeTable<PendingCall>
   readonly #limit: number
   readonly #deadlines: DeadlineWatch
+  /** Calls and streams that show that the peer works, and those that failed in a way that may be its fault. */
+  answered = 0
+  faults = 0
+  readonly #onFault: () => void
   /** Calls that were given up and whose handler has not settled. */
   #abandoned = 0
   /** Since the peer's GO_AWAY: the first id that it does not run. */
   #refusedFrom: number | null = null
 
-  constructor(connection: Connection, agreement: Agreement, environment: Environment, numbers: MethodNumbers) {
+  /** `onFault` is told of what `faults` counts, and of nothing else: answers cost an addition. */
+  constructor(
+    connection: Connection,
+    agreement: Agreement,
+    environment: Environment,
+    numbers: MethodNumbers,
+    onFault: () => void,
+  ) {
     const { limits } = environment
     this.#connection = connection
     this.#environment = environment
     this.#numbers = numbers
+    this.#onFault = onFault
     this.#limit = Math.min(limits.maxOpenCalls, agreement.maxOpenCalls)
     this.#table = new ExchangeTable(this.#limit)
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
@@ -175,6 +188,7 @@ export class Caller implements CallPlace {
       this.#abandoned -= 1
       return
     }
+    this.answered += 1
     const { response } = pending.method
     let value: unknown
     try {
@@ -197,7 +211,15 @@ export class Caller implements CallPlace {
       if (this.#refusedFrom !== null && ((id - this.#refusedFrom) | 0) >= 0) return
       this.#connection.fail(failure('answer-unknown', `an error for call ${id}, which is not open`))
     } else if (pending.settled) this.#abandoned -= 1
-    else pending.fail(error)
+    else {
+      pending.fail(error)
+      this.#judge(isFault(error))
+    }
+  }
+
+  /** A stream is over. */
+  onStreamOver(error: unknown): void {
+    if (error === null || isFault(error)) this.#judge(error !== null)
   }
 
   /** The peer runs no call with an id above this one. */
@@ -219,6 +241,15 @@ export class Caller implements CallPlace {
       if (pending.settled) this.#abandoned -= 1
       else pending.fail(processed(error, pending.endPosition <= handedBytes ? 'maybe' : 'no'))
     })
+  }
+
+  #judge(fault: boolean): void {
+    if (!fault) {
+      this.answered += 1
+      return
+    }
+    this.faults += 1
+    this.#onFault()
   }
 
   #encode(
@@ -255,7 +286,10 @@ export class Caller implements CallPlace {
     this.#table.forEach((pending) => {
       if (pending.settled) return
       if (pending.expiresAt > now) next = Math.min(next, pending.expiresAt)
-      else this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
+      else {
+        this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
+        this.#judge(true)
+      }
     })
     return this.#connection.state === 'closed' ? Number.POSITIVE_INFINITY : next
   }

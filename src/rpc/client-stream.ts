@@ -47,7 +47,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   unwatch: (() => void) | null = null
   trailers: Metadata = NO_METADATA
   readonly #environment: Environment
-  readonly #onOver: (stream: ClientStream) => void
+  readonly #onOver: (stream: ClientStream, error: unknown) => void
   readonly #responses: InboundMessages<unknown>
   readonly #opened: Promise<void>
   #setOpened: () => void = () => {}
@@ -57,7 +57,8 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   #error: unknown = null
   #over = false
 
-  constructor(plan: StreamPlan, environment: Environment, onOver: (stream: ClientStream) => void) {
+  /** `onOver` hears of the error with which it ended; null where all went well. */
+  constructor(plan: StreamPlan, environment: Environment, onOver: (stream: ClientStream, error: unknown) => void) {
     this.plan = plan
     this.#environment = environment
     this.#onOver = onOver
@@ -208,7 +209,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     this.#setOpened()
     if (failed === null) this.#environment.counters.callsSucceeded += 1
     else this.#environment.counters.callsFailed += 1
-    this.#onOver(this)
+    this.#onOver(this, failed === null ? null : failed.error)
     return true
   }
 }

@@ -2,7 +2,6 @@ import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
 import type { ConnectionChange } from '../connection/connection-change.js'
 import type { ConnectionState } from '../connection/connection-state.js'
-import { Dialer } from '../connection/dialer.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { TlsRotation } from '../connection/options.js'
@@ -38,9 +37,7 @@ export class Client {
     const parsed = clientRules.parse(options, '')
     this.#environment = createEnvironment({ ...parsed, peerId: parsed.id })
     const list = typeof addresses === 'string' ? [addresses] : addresses
-    if (list.length === 0) throw failure('address-malformed', 'a client needs at least one address')
-    const dialers = list.map((address) => new Dialer(address, parsed.socket, this.#environment))
-    this.#outbound = new Outbound(this.#environment, dialers, parsed, this.#services)
+    this.#outbound = new Outbound(this.#environment, list, parsed, this.#services)
     const acked = new AckedSender(this.#environment, this.#outbound, parsed.timeoutMs)
     this.#oneWays = new OneWaySender(this.#environment, this.#outbound, acked)
     this.#streams = new StreamOpener(this.#environment, this.#outbound)

@@ -63,7 +63,7 @@ export class OneWaySender {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (this.#coalesce(method, message, lane, metadata)) return true
-    const session = this.#outbound.ready()
+    const session = this.#outbound.ready(lane)
     const offer =
       session === null || this.#outbound.overfull(session)
         ? 'wait'
@@ -86,12 +86,12 @@ export class OneWaySender {
     const rest = messages[Symbol.iterator]()
     const pump = (ready: Session): Pumped | null => this.#pump(ready, rest, { method, lane, metadata })
     try {
-      for (let session = this.#outbound.ready(); ; ) {
-        const pumped = session === null ? await this.#outbound.whenReady(pump) : pump(session)
+      for (let session = this.#outbound.ready(lane); ; ) {
+        const pumped = session === null ? await this.#outbound.whenReady(pump, lane) : pump(session)
         if (pumped === null) return
         await pumped.sent
         // It may be closed or leased meanwhile.
-        session = this.#outbound.offers(pumped.session) ? pumped.session : this.#outbound.ready()
+        session = this.#outbound.offers(pumped.session) ? pumped.session : this.#outbound.ready(lane)
       }
     } catch (error) {
       rest.return?.()
@@ -136,9 +136,9 @@ export class OneWaySender {
   }
 
   #send(parcel: Parcel): Promise<void> {
-    const session = this.#outbound.ready()
+    const session = this.#outbound.ready(parcel.lane)
     return session === null
-      ? this.#outbound.whenReady((ready) => this.#sendOn(ready, parcel))
+      ? this.#outbound.whenReady((ready) => this.#sendOn(ready, parcel), parcel.lane)
       : this.#sendOn(session, parcel)
   }
 

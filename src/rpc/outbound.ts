@@ -1,10 +1,12 @@
 // Hot path: `call` and `send` run for every message of a client.
+// Long: whatever a message may wait for on its way out meets here; each of those things is elsewhere.
 import { failure, type TransportError } from '../base/errors.js'
 import type { ConnectionState } from '../connection/connection-state.js'
-import type { Dialer } from '../connection/dialer.js'
 import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
-import { type Lease, Pool, type PoolFacts } from '../pool/pool.js'
+import { LANE } from '../mailbox/lane.js'
+import { Directory } from '../pool/directory.js'
+import { type EndpointFacts, type Lease, Pool, type PoolFacts } from '../pool/pool.js'
 import { watchCall } from './abort.js'
 import { ambientCall } from './ambient-call.js'
 import { CallRepeater } from './call-repeater.js'
@@ -21,6 +23,7 @@ import {
   timeoutWithin,
 } from './options.js'
 import { type CallPlace, PendingCall } from './pending-call.js'
+import { placeOf } from './place.js'
 import { Registry } from './registry.js'
 import type { AnyMethod, Repeats } from './service.js'
 import { type Session, SessionMaker, type SessionOwner } from './session.js'
@@ -38,6 +41,8 @@ const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => 
 /** What a client has under way. */
 export interface OutboundFacts {
   readonly pool: PoolFacts
+  /** Those in use. */
+  readonly endpoints: readonly EndpointFacts[]
   /** For a connection, or for their next attempt. */
   readonly waitingCalls: number
   readonly connections: readonly ReturnType<Session['info']>[]
@@ -48,36 +53,56 @@ export class Outbound implements SessionOwner {
   readonly #environment: Environment
   readonly #timeoutMs: number
   readonly #pool: Pool<Session>
-  readonly #dialers: readonly Dialer[]
+  readonly #directory: Directory
   readonly #sessions: SessionMaker
   readonly #waiting: WaitingCalls
+  /** Those that want a connection for bulk. */
+  readonly #waitingBulk: WaitingCalls
   readonly #throttle: Throttle
   readonly #repeater: CallRepeater
   #closing: Promise<void> | null = null
   /** Closing is over. */
   #closed = false
 
+  /** Throws what is wrong with the addresses. */
   constructor(
     environment: Environment,
-    dialers: readonly Dialer[],
-    { pool, timeoutMs, retry, throttle }: Pick<ParsedClientOptions, 'pool' | 'timeoutMs' | 'retry' | 'throttle'>,
+    addresses: readonly string[],
+    options: Pick<ParsedClientOptions, 'pool' | 'socket' | 'timeoutMs' | 'retry' | 'throttle'>,
     services: readonly ServiceFingerprint[],
   ) {
+    const { pool, socket, timeoutMs, retry, throttle } = options
     this.#environment = environment
     this.#timeoutMs = timeoutMs
-    this.#dialers = dialers
     this.#waiting = new WaitingCalls(environment)
     this.#throttle = new Throttle(throttle)
     this.#repeater = new CallRepeater(environment, retry, this.#throttle, (attempt) => this.#callAgain(attempt))
+    this.#waitingBulk = new WaitingCalls(environment)
     const sessions = new SessionMaker(environment, new Registry(), this)
     this.#sessions = sessions
-    const dials = dialers.map((dialer) => async () => sessions.of(await dialer.dial(sessions, services)))
-    this.#pool = new Pool(dials, environment, pool, {
+    const { connectTimeoutMs } = socket
+    this.#directory = new Directory(
+      addresses,
+      environment,
+      { ...pool, connectTimeoutMs },
+      {
+        onFound: (found) =>
+          this.#pool.update(found.map((one) => placeOf(one, sessions, { environment, socket, services }))),
+        onFailed: (error) => this.#pool.onUnresolved(error),
+        used: () => pool.min > 0 || this.#pool.facts().size > 0 || this.#held > 0,
+      },
+    )
+    this.#pool = new Pool<Session>(environment, pool, {
       onReady: () => this.#goOn(),
       onDialFailed: (error, hopeless) => {
-        if (hopeless) this.#waiting.failAll(error)
+        if (!hopeless) return
+        this.#waiting.failAll(error)
+        this.#waitingBulk.failAll(error)
       },
+      onTrouble: () => this.#directory.wake(),
     })
+    this.#directory.start()
+    if (pool.min > 0) this.#directory.wake()
   }
 
   /** Makes a call on the best connection, or queues it until there is one. */
@@ -105,9 +130,9 @@ export class Outbound implements SessionOwner {
       }
     }
     if (this.#throttle.active && !this.#admit(pending)) return promise
-    const session = this.ready()
+    const session = this.ready(lane)
     if (session === null) {
-      this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) })
+      this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) }, lane)
     } else if (this.overfull(session))
       pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
     else session.caller.call(pending, request, lane, metadata, timeoutMs)
@@ -140,16 +165,17 @@ export class Outbound implements SessionOwner {
       attempt.fail(asError(error))
       return
     }
-    const session = this.#elsewhere(attempt.before?.place ?? null)
+    const session = this.#elsewhere(attempt.before?.place ?? null, lane)
     if (session === null) {
-      this.wait({ waiter: attempt, start: ({ caller }) => this.#callLate(caller, attempt, lane, metadata) })
+      this.wait({ waiter: attempt, start: ({ caller }) => this.#callLate(caller, attempt, lane, metadata) }, lane)
     } else if (this.overfull(session)) attempt.fail(this.queueFull('too many bytes'))
     else this.#callLate(session.caller, attempt, lane, metadata)
   }
 
-  #elsewhere(place: CallPlace | null): Session | null {
-    const session = this.ready()
-    if (session === null || session.caller !== place) return session
+  #elsewhere(place: CallPlace | null, lane: number): Session | null {
+    const session = this.ready(lane)
+    // What has a connection of its own stays there.
+    if (session === null || session.caller !== place || lane === LANE.bulk) return session
     return this.#pool.find(({ caller }) => caller !== place && !caller.full) ?? session
   }
 
@@ -174,7 +200,8 @@ export class Outbound implements SessionOwner {
   info(): OutboundFacts {
     return {
       pool: this.#pool.facts(),
-      waitingCalls: this.#waiting.length + this.#repeater.pausing,
+      endpoints: this.#pool.endpoints(),
+      waitingCalls: this.#held + this.#repeater.pausing,
       connections: this.#sessions.all().map((session) => session.info()),
     }
   }
@@ -203,7 +230,11 @@ export class Outbound implements SessionOwner {
   }
 
   onRoom(): void {
-    if (this.#waiting.length > 0) this.#goOn()
+    if (this.#held > 0) this.#goOn()
+  }
+
+  onFault(session: Session): void {
+    this.#pool.onFault(session)
   }
 
   onGone(): void {
@@ -212,21 +243,25 @@ export class Outbound implements SessionOwner {
 
   async #close(graceMs: number): Promise<void> {
     this.#pool.close()
-    this.#repeater.close(failure('closed', 'the client was closed'))
-    this.#waiting.failAll(failure('closed', 'the client was closed'))
-    for (const dialer of this.#dialers) dialer.close()
+    this.#directory.close()
+    const closed = failure('closed', 'the client was closed')
+    this.#repeater.close(closed)
+    this.#waiting.failAll(closed)
+    this.#waitingBulk.failAll(closed)
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
     this.#closed = true
   }
 
-  /** The session for the next message, or null when it has to wait. */
-  ready(): Session | null {
-    return this.#waiting.length > 0 || this.#closing !== null ? null : this.#withRoom()
+  /** The session for the next message of a lane, or null when it has to wait. */
+  ready(lane: number = LANE.normal): Session | null {
+    if (this.#closing !== null) return null
+    if (lane === LANE.bulk) return this.#waitingBulk.length > 0 ? null : this.#withRoomForBulk()
+    return this.#waiting.length > 0 ? null : this.#withRoom()
   }
 
   /** The session for the next stream, or null when it has to wait. Where none has room it is one that will say so. */
-  readyForStream(): Session | null {
-    const session = this.ready()
+  readyForStream(lane: number): Session | null {
+    const session = this.ready(lane)
     if (session === null || session.connection.streams?.full !== true) return session
     return this.#pool.find(({ connection }) => connection.streams?.full === false) ?? session
   }
@@ -237,6 +272,17 @@ export class Outbound implements SessionOwner {
     return session === null || !session.caller.full ? session : this.#pool.find(({ caller }) => !caller.full)
   }
 
+  /** The same for bulk. It has no claim on those of the others, also where its own are full. */
+  #withRoomForBulk(): Session | null {
+    const session = this.#pool.pickBulk()
+    return session === null || session.caller.full ? null : session
+  }
+
+  /** Messages that wait for a connection. */
+  get #held(): number {
+    return this.#waiting.length + this.#waitingBulk.length
+  }
+
   /** Makes a call that had to wait, with what is left of its time. */
   #callLate(caller: Caller, pending: PendingCall, lane: number, metadata: Uint8Array | null): void {
     const { timeoutMs, request } = pending
@@ -245,14 +291,14 @@ export class Outbound implements SessionOwner {
     else pending.fail(expired(timeoutMs, 'no'))
   }
 
-  /** Has it wait for a connection. */
-  wait(waiting: WaitingCall): void {
+  /** Has it wait for a connection that takes the lane. */
+  wait(waiting: WaitingCall, lane: number): void {
     if (this.#closing !== null) waiting.waiter.fail(failure('closed', 'the client is closed'))
-    else this.#waiting.add(waiting)
+    else (lane === LANE.bulk ? this.#waitingBulk : this.#waiting).add(waiting)
   }
 
-  /** Runs `start` on a connection as soon as there is one, within the default deadline. */
-  whenReady<T>(start: (session: Session) => T | PromiseLike<T>): Promise<T> {
+  /** Runs `start` on a connection for the lane as soon as there is one, within the default deadline. */
+  whenReady<T>(start: (session: Session) => T | PromiseLike<T>, lane: number = LANE.normal): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiter = {
         settled: false,
@@ -263,16 +309,14 @@ export class Outbound implements SessionOwner {
           reject(error)
         },
       }
-      this.wait({
-        waiter,
-        start: (session) => {
-          try {
-            resolve(start(session))
-          } catch (error) {
-            reject(error)
-          }
-        },
-      })
+      const startNow = (session: Session): void => {
+        try {
+          resolve(start(session))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.wait({ waiter, start: startNow }, lane)
     })
   }
 
@@ -280,8 +324,13 @@ export class Outbound implements SessionOwner {
   #goOn(): void {
     while (this.#waiting.length > 0) {
       const session = this.#withRoom()
-      if (session === null || this.overfull(session)) return
+      if (session === null || this.overfull(session)) break
       this.#waiting.next()?.start(session)
+    }
+    while (this.#waitingBulk.length > 0) {
+      const session = this.#withRoomForBulk()
+      if (session === null || this.overfull(session)) return
+      this.#waitingBulk.next()?.start(session)
     }
   }
 

@@ -25,6 +25,7 @@ const NOT_REACHED: ReadonlySet<Reason> = new Set<Reason>([
   'connect-refused',
   'connect-failed',
   'connect-timeout',
+  'resolve-failed',
   'handshake-timeout',
 ])
 

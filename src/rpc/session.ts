@@ -23,6 +23,8 @@ export interface SessionOwner {
   onLeaving(session: Session): void
   /** Messages of a turn were handled, or the socket has room: what waited may go on. */
   onRoom(): void
+  /** A call or stream failed in a way that may be the fault of the peer. */
+  onFault(session: Session): void
   /** The last call. */
   onGone(session: Session): void
 }
@@ -109,7 +111,7 @@ export class Session implements Receiver {
     this.#environment = environment
     this.#owner = owner
     this.numbers = new MethodNumbers(connection, agreement, environment)
-    this.caller = new Caller(connection, agreement, environment, this.numbers)
+    this.caller = new Caller(connection, agreement, environment, this.numbers, () => owner.onFault(this))
     this.unacked = new Unacked(environment.limits.maxUnackedMessages)
     const onSettled = (): void => this.#endWhenDone()
     this.#reception = new Reception(connection, agreement, environment, registry, backlog)
@@ -133,6 +135,18 @@ export class Session implements Receiver {
   get activity(): number {
     // Whatever begins changes one of them.
     return this.caller.lastId + this.unacked.nextId
+  }
+
+  get answered(): number {
+    return this.caller.answered
+  }
+
+  get faults(): number {
+    return this.caller.faults
+  }
+
+  get broken(): boolean {
+    return this.connection.state === 'closed' && !this.#closing && this.inFlight > 0
   }
 
   get usable(): boolean {

@@ -9,6 +9,7 @@ import type { MessageSource } from './message-writer.js'
 import { type CallOptions, checkSignal, checkTimeout, laneOf, timeoutWithin } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
+import type { Session } from './session.js'
 
 /** Where streams find a connection. */
 export type StreamRoute = Pick<Outbound, 'metadata' | 'readyForStream' | 'whenReady'>
@@ -61,10 +62,20 @@ export class StreamOpener {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (options.signal !== undefined) checkSignal(options.signal)
-    const stream = new ClientStream({ method, lane, metadata, expiresAt, request }, this.#environment, (over) => {
-      this.#open.delete(over)
-      if (this.#open.size === 0) this.#deadlines.stop()
-    })
+    let carrier: Session | null = null
+    const stream = new ClientStream(
+      { method, lane, metadata, expiresAt, request },
+      this.#environment,
+      (over, error) => {
+        this.#open.delete(over)
+        if (this.#open.size === 0) this.#deadlines.stop()
+        carrier?.caller.onStreamOver(error)
+      },
+    )
+    const open = (session: Session): void => {
+      carrier = session
+      stream.open(session.connection, session.numbers)
+    }
     counters.callsStarted += 1
     this.#open.set(stream, timeoutMs)
     if (expiresAt < Number.POSITIVE_INFINITY) this.#deadlines.note(expiresAt)
@@ -73,12 +84,9 @@ export class StreamOpener {
       stream.fail(expired(ownMs, 'no'))
       return stream
     }
-    const session = this.#outbound.readyForStream()
-    if (session !== null) stream.open(session.connection, session.numbers)
-    else {
-      const opened = this.#outbound.whenReady(({ connection, numbers }) => stream.open(connection, numbers))
-      opened.catch((error: unknown) => stream.fail(error))
-    }
+    const session = this.#outbound.readyForStream(lane)
+    if (session !== null) open(session)
+    else this.#outbound.whenReady(open, lane).catch((error: unknown) => stream.fail(error))
     return stream
   }
 

@@ -26,4 +26,6 @@ export type SocketOptions = OutputOf<typeof socketRules>
 export interface LinkOptions extends SocketOptions {
   /** For `tls://` addresses. */
   readonly tls?: TlsMaterial
+  /** Whom the certificate must be for, where the address is one that this name was found to have. */
+  readonly serverName?: string | undefined
 }

@@ -23,7 +23,7 @@ export function dialTls(address: TlsAddress, options: LinkOptions, signal: Abort
       return
     }
     const channel = new SocketChannel()
-    const host = tls.serverName ?? address.host
+    const host = tls.serverName ?? options.serverName ?? address.host
     const { socket, certificate, approve } = open(address, host, tls, channel)
     socket.setNoDelay(options.noDelay)
     const { keepAlive: alive, keepAliveInitialDelay } = keepAlive(options)

@@ -5,6 +5,7 @@ import type { ByteChannel } from '../socket/channel.js'
 import type { ListenCallbacks, Listener } from '../socket/listen.js'
 import type { Network } from '../socket/network.js'
 import type { SocketOptions } from '../socket/options.js'
+import type { NameRecord } from '../socket/resolve.js'
 import { Link } from './link.js'
 import type { Life, Scheduler } from './scheduler.js'
 import { type ConnectionSurroundings, type Side, VirtualConnection } from './virtual-connection.js'
@@ -40,6 +41,8 @@ export class VirtualNetwork implements ConnectionSurroundings {
   readonly #attempts = new Set<Attempt>()
   /** Hosts that fell silent, and were not started again. */
   readonly #dark = new Set<string>()
+  /** What `dns+tcp://` names lead to; a test sets and changes it. A name that is not in it cannot be looked up. */
+  readonly names = new Map<string, readonly NameRecord[]>()
   #lastPort = FIRST_PORT
   #lastId = 0
 
@@ -81,6 +84,11 @@ export class VirtualNetwork implements ConnectionSurroundings {
     return {
       dial: (address, options, signal) => this.#dial(life, address, options, signal),
       listen: async (address, options, callbacks) => this.#listen(life, address, options, callbacks),
+      resolve: async ({ name }) => {
+        const records = this.names.get(name)
+        if (records === undefined) throw failure('resolve-failed', `nobody knows the name ${name}`)
+        return { records, ttlMs: null }
+      },
     }
   }
 

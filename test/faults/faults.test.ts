@@ -94,6 +94,11 @@ describe('real processes', () => {
     expect(result.succeeded).toBeGreaterThan(4_000)
   })
 
+  it('lose no call when servers are ended by SIGTERM one after the other', { timeout: 60_000 }, async () => {
+    const result = await restarts({ count: 4, seed: 1, concurrency: 16 })
+    expect([result.found, result.failed, result.lost]).toEqual([NOTHING_FOUND, {}, 0])
+  })
+
   it('say of no call falsely that it did not run when servers are killed', { timeout: 60_000 }, async () => {
     const result = await restarts({ count: 3, seed: 2, signal: 'SIGKILL', concurrency: 16 })
     expect(result.found).toEqual(NOTHING_FOUND)

@@ -72,6 +72,10 @@ class Line implements Network {
     return Promise.resolve(this.channel)
   }
 
+  resolve(): Promise<never> {
+    return Promise.reject(failure('resolve-failed', 'nobody knows any name'))
+  }
+
   listen(...[address, , { onChannel }]: Parameters<Network['listen']>): ReturnType<Network['listen']> {
     this.onChannel = onChannel
     return Promise.resolve({ address, close: () => Promise.resolve() })

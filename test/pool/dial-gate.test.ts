@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Random, seededRandom } from '../../src/base/random.js'
 import { TimerWheel } from '../../src/base/timer-wheel.js'
-import { DialGate } from '../../src/pool/dial-gate.js'
+import { DialGate, type DialPass } from '../../src/pool/dial-gate.js'
 import { type PoolOptions, poolRules } from '../../src/pool/options.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -16,11 +16,11 @@ function stage(options: Partial<PoolOptions> = {}, random: Random = seededRandom
   const wheel = new TimerWheel(clock)
   const gate = new DialGate({ clock, wheel, random }, poolRules.parse(options, 'pool'))
   const admitted: number[] = []
-  const ask = (times: number, then: () => void = () => {}) => {
+  const ask = (times: number, then: (pass: DialPass) => void = () => {}) => {
     for (let asked = 0; asked < times; asked += 1) {
-      void gate.enter().then(() => {
+      void gate.enter().then((pass) => {
         admitted.push(clock.now())
-        then()
+        then(pass)
       })
     }
   }
@@ -30,7 +30,7 @@ function stage(options: Partial<PoolOptions> = {}, random: Random = seededRandom
 /** The pauses between dials that all fail at once, and the gate's count of them. */
 async function pauses(count: number, options: Partial<PoolOptions>, random: Random): Promise<number[]> {
   const { clock, gate, admitted, ask } = stage(options, random)
-  ask(count + 1, () => gate.failed())
+  ask(count + 1, (pass) => gate.failed(pass))
   await clock.advanceAsync(1_000_000)
   expect(gate.failures).toBe(count + 1)
   return admitted.slice(1).map((at, index) => at - (admitted[index] ?? Number.NaN))
@@ -51,8 +51,8 @@ describe('an endpoint that nobody has reached yet', () => {
   ])('is dialled at most 5 times in its first second, whatever is asked: %s', async (_, random) => {
     const { clock, wheel, gate, admitted, ask } = stage({}, random)
     // Whoever failed asks again at once, as generic-pool does, and others keep coming.
-    const again = () => {
-      gate.failed()
+    const again = (pass: DialPass) => {
+      gate.failed(pass)
       ask(1, again)
     }
     for (let now = 0; now < 1_000; now += 10) {
@@ -98,14 +98,14 @@ describe('the pause after a failure', () => {
 
   it('starts over after a success that lasted', async () => {
     const { clock, gate, admitted, ask } = stage({}, shortest)
-    ask(4, () => gate.failed())
+    ask(4, (pass) => gate.failed(pass))
     await clock.advanceAsync(10_000)
-    ask(1, () => gate.succeeded())
+    ask(1, (pass) => gate.succeeded(pass))
     await clock.advanceAsync(800)
     expect(gate.failures).toBe(0)
     const from = clock.now()
     gate.doubt()
-    ask(1, () => gate.failed())
+    ask(1, (pass) => gate.failed(pass))
     ask(1)
     await clock.advanceAsync(1_000)
     expect(admitted.slice(-2)).toEqual([from, from + 50])
@@ -118,7 +118,7 @@ describe('a success', () => {
     ask(10)
     await clock.advanceAsync(0)
     expect(admitted).toHaveLength(1)
-    gate.succeeded()
+    gate.succeeded('probe')
     await clock.advanceAsync(0)
     expect(admitted).toHaveLength(10)
     ask(10)
@@ -129,13 +129,13 @@ describe('a success', () => {
 
   it('is doubted when a connection is lost: the next dial is a probe, and only its success opens again', async () => {
     const { clock, gate, admitted, ask } = stage()
-    ask(1, () => gate.succeeded())
+    ask(1, (pass) => gate.succeeded(pass))
     await clock.advanceAsync(0)
     gate.doubt()
     ask(10)
     await clock.advanceAsync(60_000)
     expect(admitted).toHaveLength(2)
-    gate.succeeded()
+    gate.succeeded('probe')
     await clock.advanceAsync(0)
     expect(admitted).toHaveLength(11)
   })
@@ -147,7 +147,7 @@ describe('a connection that is lost', () => {
     const { clock, gate, admitted, ask } = stage({ minBackoffMs: 100, maxBackoffMs: 800 }, shortest)
     const lostAt: number[] = []
     for (let lost = 0; lost < count; lost += 1) {
-      ask(1, () => gate.succeeded())
+      ask(1, (pass) => gate.succeeded(pass))
       while (admitted.length <= lost) await clock.advanceAsync(1)
       await clock.advanceAsync(lastedMs)
       lostAt.push(clock.now())
@@ -172,9 +172,9 @@ describe('a connection that is lost', () => {
         ask(1, make)
       }, 5)
     }
-    const make = (): void => {
+    const make = (pass: DialPass): void => {
       clock.setTimer(() => {
-        gate.succeeded()
+        gate.succeeded(pass)
         lose()
       }, 7)
     }
@@ -191,7 +191,7 @@ describe('a connection that is lost', () => {
 describe('a gate that is closed', () => {
   it.each([
     ['who waits for a probe', () => {}],
-    ['who waits for the end of a pause', (gate: DialGate) => gate.failed()],
+    ['who waits for the end of a pause', (gate: DialGate) => gate.failed('probe')],
   ])('admits nobody %s, and leaves no timer', async (_, before) => {
     const { clock, wheel, gate, admitted, ask } = stage()
     ask(10)
@@ -204,8 +204,8 @@ describe('a gate that is closed', () => {
   })
 
   it.each([
-    ['succeeds', (gate: DialGate) => gate.succeeded()],
-    ['fails', (gate: DialGate) => gate.failed()],
+    ['succeeds', (gate: DialGate) => gate.succeeded('probe')],
+    ['fails', (gate: DialGate) => gate.failed('probe')],
   ])('admits nobody who comes later, and arms nothing when the dial under way %s', async (_, outcome) => {
     const { clock, wheel, gate, admitted, ask } = stage()
     ask(2)
@@ -216,5 +216,65 @@ describe('a gate that is closed', () => {
     expect(wheel.armed).toBe(0)
     await clock.advanceAsync(60_000)
     expect(admitted).toEqual([0])
+  })
+})
+
+describe('dials that end late', () => {
+  /** A gate that let ten through while all was well, then lost a connection, and has a probe under way. */
+  async function doubted() {
+    const made = stage({ minBackoffMs: 100, maxBackoffMs: 800 }, shortest)
+    const { clock, gate, admitted, ask } = made
+    ask(1, (pass) => gate.succeeded(pass))
+    const passes: DialPass[] = []
+    ask(10, (pass) => passes.push(pass))
+    await clock.advanceAsync(0)
+    gate.doubt()
+    ask(10)
+    await clock.advanceAsync(60_000)
+    expect([passes.length, admitted.length]).toEqual([10, 12])
+    return { ...made, passes }
+  }
+
+  it('make no room for a second probe beside the first, when they fail', async () => {
+    const { clock, gate, admitted, passes } = await doubted()
+    for (const pass of passes) {
+      gate.failed(pass)
+      await clock.advanceAsync(60_000)
+    }
+    expect(admitted).toHaveLength(12)
+    // The probe itself does, after its pause.
+    gate.failed('probe')
+    await clock.advanceAsync(60_000)
+    expect(admitted).toHaveLength(13)
+    gate.close()
+  })
+
+  it('say that all is well when they succeed, and a probe under way stays the only one when it is doubted again', async () => {
+    const { clock, gate, admitted, passes, ask } = await doubted()
+    gate.succeeded(passes[0] as DialPass)
+    await clock.advanceAsync(0)
+    expect(admitted).toHaveLength(21)
+    gate.doubt()
+    ask(5)
+    await clock.advanceAsync(60_000)
+    expect(admitted).toHaveLength(21)
+    gate.succeeded('probe')
+    await clock.advanceAsync(0)
+    expect(admitted).toHaveLength(26)
+  })
+})
+
+describe('the circuit', () => {
+  it('is open in a pause, half open while a probe is under way after it, and closed when all is well', async () => {
+    const { clock, gate, ask } = stage({ minBackoffMs: 100 }, shortest)
+    expect(gate.circuit).toBe('closed')
+    ask(1, (pass) => gate.failed(pass))
+    await clock.advanceAsync(0)
+    expect(gate.circuit).toBe('open')
+    ask(1)
+    await clock.advanceAsync(100)
+    expect(gate.circuit).toBe('half-open')
+    gate.succeeded('probe')
+    expect(gate.circuit).toBe('closed')
   })
 })

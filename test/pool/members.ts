@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { Counters } from '../../src/base/counters.js'
 import { failure, type TransportError } from '../../src/base/errors.js'
+import type { InputOf } from '../../src/base/options.js'
 import { seededRandom } from '../../src/base/random.js'
 import { TimerWheel } from '../../src/base/timer-wheel.js'
-import type { GateParts } from '../../src/pool/dial-gate.js'
-import { type PoolOptions, poolRules } from '../../src/pool/options.js'
-import { Pool, type PoolOwner } from '../../src/pool/pool.js'
+import { poolRules } from '../../src/pool/options.js'
+import { type Place, Pool, type PoolOwner, type PoolParts } from '../../src/pool/pool.js'
 import { deferred } from '../fixtures/deferred.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -13,6 +14,9 @@ export class FakeMember {
   readonly endpoint: number
   inFlight = 0
   activity = 0
+  answered = 0
+  faults = 0
+  broken = false
   usable = true
   retired = 0
 
@@ -26,8 +30,10 @@ export class FakeMember {
   }
 
   /** A call that comes and goes. */
-  call(): void {
+  call(fails = false): void {
     this.activity += 1
+    if (fails) this.faults += 1
+    else this.answered += 1
   }
 }
 
@@ -47,11 +53,21 @@ export class FakeEndpoint {
   dials = 0
   /** Dials that wait. */
   readonly waiting: { readonly ok: () => void; readonly fail: (error: unknown) => void }[] = []
+  /** How often its dials were given up. */
+  closed = 0
   /** The most connections and dials that there were at once. */
   most = 0
 
   constructor(index: number) {
     this.index = index
+  }
+
+  /** As a pool knows it. */
+  place(rank = 0): Place<FakeMember> {
+    const close = (): void => {
+      this.closed += 1
+    }
+    return { key: `fake:${this.index}`, rank, reach: () => ({ dial: this.dial, close }) }
   }
 
   get alive(): FakeMember[] {
@@ -80,10 +96,17 @@ export class FakeEndpoint {
 export class PoolStage implements PoolOwner {
   readonly clock = new VirtualClock()
   readonly wheel = new TimerWheel(this.clock)
-  readonly parts: GateParts = { clock: this.clock, wheel: this.wheel, random: seededRandom(1) }
+  readonly counters = new Counters()
+  readonly parts: PoolParts = {
+    clock: this.clock,
+    wheel: this.wheel,
+    random: seededRandom(1),
+    counters: this.counters,
+  }
   readonly failures: { readonly error: TransportError; readonly hopeless: boolean }[] = []
   readonly #pools: Pool<FakeMember>[] = []
   ready = 0
+  troubles = 0
 
   onReady(): void {
     this.ready += 1
@@ -91,6 +114,10 @@ export class PoolStage implements PoolOwner {
 
   onDialFailed(error: TransportError, hopeless: boolean): void {
     this.failures.push({ error, hopeless })
+  }
+
+  onTrouble(): void {
+    this.troubles += 1
   }
 
   endpoints(count: number, outcome: Outcome = 'ok'): FakeEndpoint[] {
@@ -101,10 +128,10 @@ export class PoolStage implements PoolOwner {
     })
   }
 
-  pool(endpoints: readonly FakeEndpoint[], options: Partial<PoolOptions> = {}): Pool<FakeMember> {
-    const dials = endpoints.map(({ dial }) => dial)
-    const pool = new Pool(dials, this.parts, poolRules.parse(options, 'pool'), this)
+  pool(endpoints: readonly FakeEndpoint[], options: InputOf<typeof poolRules> = {}): Pool<FakeMember> {
+    const pool = new Pool<FakeMember>(this.parts, poolRules.parse(options, 'pool'), this)
     this.#pools.push(pool)
+    pool.update(endpoints.map((endpoint) => endpoint.place()))
     return pool
   }
 
@@ -114,7 +141,7 @@ export class PoolStage implements PoolOwner {
   }
 
   /** A pool of one endpoint, with all the time it wants to fill itself, and for its connections to last. */
-  async filled(options: Partial<PoolOptions> = {}): Promise<{ pool: Pool<FakeMember>; endpoint: FakeEndpoint }> {
+  async filled(options: InputOf<typeof poolRules> = {}): Promise<{ pool: Pool<FakeMember>; endpoint: FakeEndpoint }> {
     const [endpoint] = this.endpoints(1) as [FakeEndpoint]
     const pool = this.pool([endpoint], options)
     await this.age()

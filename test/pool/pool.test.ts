@@ -179,7 +179,7 @@ describe('connections that are lost', () => {
 describe('several endpoints', () => {
   it('are filled evenly', async ({ stage }) => {
     const endpoints = stage.endpoints(3)
-    const pool = stage.pool(endpoints, { min: 6, max: 12, growAtInFlight: 1 })
+    const pool = stage.pool(endpoints, { min: 2, max: 4, growAtInFlight: 1 })
     await stage.clock.settle()
     expect(endpoints.map(({ alive }) => alive.length)).toEqual([2, 2, 2])
     for (let asked = 0; asked < 9; asked += 1) {

@@ -8,7 +8,7 @@ import { VirtualClock } from '../support/virtual-clock.js'
 
 describe('a call on the wire', () => {
   it('introduces its method once, and carries its id, codec, lane and timeout', async ({ stage }) => {
-    const { client, peer } = await stage.clientAndPeer()
+    const { client, peer } = await stage.clientAndPeer({ pool: { separateBulk: false } })
     const calls = [client.call('echo', 'a', { timeoutMs: 1_500, priority: 'bulk' }), client.call('echo', 'b')]
     expect(await peer.next()).toMatchObject({ kind: KIND.METHOD, aux: 1, body: Buffer.from('echo') })
     const first = await peer.next()

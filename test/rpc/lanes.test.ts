@@ -7,7 +7,8 @@ import { VirtualClock } from '../support/virtual-clock.js'
 
 const KiB = 1_024
 const MiB = 1_024 * KiB
-const PLAIN = { compression: { algorithm: 'none' } } as const
+/** One connection for all lanes. */
+const PLAIN = { compression: { algorithm: 'none' }, pool: { separateBulk: false } } as const
 
 function laneOf({ flags }: Frame): number {
   return (flags & FLAG.LANE_MASK) >> FLAG.LANE_SHIFT

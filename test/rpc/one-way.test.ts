@@ -245,7 +245,6 @@ describe('a sender', () => {
     const client = stage.client([stuck.address, free.address], {
       clock: new VirtualClock(),
       compression: { algorithm: 'none' },
-      pool: { min: 2 },
       limits: { unreadSoftBytes: 64 * 1024 },
     })
     const peers = await Promise.all([stuck.greeted(), free.greeted()])

@@ -104,7 +104,7 @@ describe('what waits for a connection', () => {
     const silent = await stage.rawServer()
     const { server, address } = await stage.listening()
     server.handle('echo', (request) => request)
-    const client = stage.client([silent.address, address], { pool: { min: 2 } })
+    const client = stage.client([silent.address, address], { pool: { min: 1 } })
     expect(await client.call('echo', 'first')).toBe('first')
   })
 })

@@ -37,7 +37,12 @@ class Served {
       }
     })
     const nothing = (): void => {}
-    const maker = new SessionMaker(environment, registry, { onLeaving: nothing, onRoom: nothing, onGone: nothing })
+    const maker = new SessionMaker(environment, registry, {
+      onLeaving: nothing,
+      onRoom: nothing,
+      onFault: nothing,
+      onGone: nothing,
+    })
     this.connection = new Connection(this.channel, environment, maker, [], 0, dialled)
     const flow = { maxStreams: 256, streamWindowBytes: 65_536, laneWindowBytes: 65_536 }
     this.channel.say(preface(), helloFrame({ features: FEATURE.FLOW, flow }), methodFrame(1, 'flood'))

@@ -95,6 +95,7 @@ export class End {
     this.#maker = new SessionMaker(this.environment, registry, {
       onLeaving: nothing,
       onRoom: nothing,
+      onFault: nothing,
       onGone: () => {
         this.gone = true
       },

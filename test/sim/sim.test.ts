@@ -29,7 +29,7 @@ describe('the simulator', () => {
 
   it('catches a planted bug, and prints the command that plays the seed again', async () => {
     const name = 'go-away-id-off-by-one'
-    const { out, ok } = await sim('--plant', name, '--seeds', '20')
+    const { out, ok } = await sim('--plant', name, '--seeds', '60')
     expect(out).toContain('1 of 1 planted bugs were caught')
     expect(ok).toBe(true)
     const seed = /seed +(\d+)/.exec(out)?.[1] ?? ''

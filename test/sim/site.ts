@@ -98,8 +98,10 @@ export class Site {
   /** Every client has the connections that it is to have, and uses none of them. */
   get whole(): boolean {
     return this.callers.every(({ client, plan }) => {
-      const { pool } = client.info()
-      return pool.ready === pool.size && pool.ready >= (plan.pool.min ?? 1) && pool.borrowed === 0
+      const { pool, endpoints } = client.info()
+      // Who was put out comes back with the next calls.
+      const out = endpoints.reduce((sum, { state, connections }) => sum + (state === 'in use' ? 0 : connections), 0)
+      return pool.ready + out === pool.size && pool.size >= (plan.pool.min ?? 1) && pool.borrowed === 0
     })
   }
 
@@ -156,14 +158,14 @@ export class Site {
     const { options } = this.#plan
     const maxOpenCalls = options.limits?.maxOpenCalls ?? 1_024
     for (const { client, openCalls, plan, number } of this.callers) {
-      const { pool, waitingCalls, connections } = client.info()
+      const { pool, endpoints, waitingCalls, connections } = client.info()
       let onConnections = 0
       for (const connection of connections) {
         onConnections += connection.openCalls
         if (connection.openCalls > maxOpenCalls)
           this.#book.violate('caps', `client ${number} has ${connection.openCalls} calls open on one connection`)
       }
-      if (pool.size > (plan.pool.max ?? 4))
+      if (pool.size > (plan.pool.max ?? 4) * endpoints.length)
         this.#book.violate('caps', `the pool of client ${number} has ${pool.size} connections`)
       if (pool.ready > pool.size) this.#book.violate('pool', `client ${number}: ${JSON.stringify(pool)}`)
       // A call is on a connection, or waits for one: who is on none that lives has to be told in the same turn.

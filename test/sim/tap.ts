@@ -21,6 +21,7 @@ export function tapped(network: Network, { onOver, onDial }: Listening): Network
         onChannel: (channel) => callbacks.onChannel(tap(channel, onOver)),
       })
     },
+    resolve: (query, signal) => network.resolve(query, signal),
   }
 }
 

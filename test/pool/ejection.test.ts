@@ -1,0 +1,231 @@
+import { describe, expect } from 'vitest'
+import type { Pool } from '../../src/pool/pool.js'
+import { type FakeEndpoint, type FakeMember, it, type PoolStage } from './members.js'
+
+/** Makes calls one after the other, each with an outcome at once. Returns how many each endpoint got. */
+function run(pool: Pool<FakeMember>, calls: number, fails: (endpoint: number) => boolean): number[] {
+  const got: number[] = []
+  for (let made = 0; made < calls; made += 1) {
+    const member = pool.pick()
+    if (member === null) throw new Error('nobody to call')
+    got[member.endpoint] = (got[member.endpoint] ?? 0) + 1
+    member.call(fails(member.endpoint))
+    if (fails(member.endpoint)) pool.onFault(member)
+  }
+  return got
+}
+
+async function filled(stage: PoolStage, count: number, options = {}) {
+  const endpoints = stage.endpoints(count)
+  const pool = stage.pool(endpoints, { min: 1, max: 1, ...options })
+  await stage.age()
+  return { pool, endpoints }
+}
+
+const states = (pool: Pool<FakeMember>): string[] => {
+  const sorted = [...pool.endpoints()].sort((a, b) => a.address.localeCompare(b.address))
+  return sorted.map(({ state }) => state)
+}
+
+const never = (): boolean => false
+const first = (endpoint: number): boolean => endpoint === 0
+
+describe('an endpoint that fails every call', () => {
+  it('gets no calls from the fifth failure on, and not before', async ({ stage }) => {
+    const { pool } = await filled(stage, 5)
+    const [bad] = pool.members().filter(({ endpoint }) => endpoint === 0) as [FakeMember]
+    for (let failed = 0; failed < 4; failed += 1) {
+      bad.call(true)
+      pool.onFault(bad)
+      expect(pool.offers(bad)).toBe(true)
+    }
+    bad.call(true)
+    pool.onFault(bad)
+    expect(pool.offers(bad)).toBe(false)
+    expect(run(pool, 1_000, first)[0]).toBeUndefined()
+    expect([states(pool)[0], stage.counters.endpointsEjected]).toEqual(['ejected', 1])
+  })
+
+  it('gets at most one call of a hundred in ten seconds, also where it is faster than the others', async ({
+    stage,
+  }) => {
+    const { pool } = await filled(stage, 5)
+    const got = [0, 0, 0, 0, 0]
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      // The others always have something under way.
+      for (const member of pool.members()) member.inFlight = member.endpoint === 0 ? 0 : 3
+      run(pool, 1, first).forEach((calls, endpoint) => {
+        got[endpoint] = (got[endpoint] ?? 0) + calls
+      })
+      await stage.clock.advanceAsync(10)
+    }
+    for (const member of pool.members()) member.inFlight = 0
+    expect(got.reduce((sum, calls) => sum + calls)).toBe(1_000)
+    expect(got[0]).toBeLessThanOrEqual(10)
+    for (const calls of got.slice(1)) expect(calls).toBeGreaterThan(150)
+  })
+
+  it('is put out as fast after ten thousand answers', async ({ stage }) => {
+    const { pool } = await filled(stage, 5)
+    run(pool, 10_000, never)
+    expect(run(pool, 1_000, first)[0]).toBe(5)
+  })
+
+  it('stays out for longer each time, and every time with jitter', async ({ stage }) => {
+    const { pool } = await filled(stage, 5, { ejection: { minMs: 1_000, maxMs: 4_000 } })
+    run(pool, 100, first)
+    const times: number[] = []
+    for (let round = 0; round < 5; round += 1) {
+      times.push(pool.endpoints().find(({ address }) => address === 'fake:0')?.ejectedForMs ?? Number.NaN)
+      await stage.clock.advanceAsync(4_000)
+      expect(states(pool)[0]).toBe('probing')
+      // One call is enough to see that nothing is better.
+      expect(run(pool, 100, first)[0]).toBe(1)
+      expect(states(pool)[0]).toBe('ejected')
+    }
+    const fulls = [1_000, 2_000, 4_000, 4_000, 4_000]
+    times.forEach((time, index) => {
+      expect(time).toBeGreaterThanOrEqual((fulls[index] ?? 0) / 2)
+      expect(time).toBeLessThanOrEqual(fulls[index] ?? 0)
+    })
+    expect(new Set(times).size).toBe(5)
+  })
+
+  it('comes back after as many answers as there are probes, and its time out starts anew when it was well', async ({
+    stage,
+  }) => {
+    const { pool } = await filled(stage, 5, { ejection: { minMs: 1_000, maxMs: 8_000, probes: 3 } })
+    run(pool, 100, first)
+    await stage.clock.advanceAsync(1_000)
+    expect(states(pool)[0]).toBe('probing')
+    const [bad] = pool.members().filter(({ endpoint }) => endpoint === 0) as [FakeMember]
+    for (let probe = 0; probe < 3; probe += 1) {
+      expect([pool.pick(), pool.offers(bad)]).toEqual([bad, false])
+      // Another one is not sent while this has no outcome.
+      for (let asked = 0; asked < 10; asked += 1) expect(pool.pick()).not.toBe(bad)
+      bad.call()
+    }
+    pool.pick()
+    expect([states(pool)[0], pool.offers(bad)]).toEqual(['in use', true])
+    await stage.clock.advanceAsync(8_000)
+    run(pool, 1_000, first)
+    expect(pool.endpoints().find(({ state }) => state === 'ejected')?.ejectedForMs).toBeLessThanOrEqual(1_000)
+  })
+
+  it('takes another probe after a second where the first one has no outcome', async ({ stage }) => {
+    const { pool } = await filled(stage, 5, { ejection: { minMs: 1_000 } })
+    run(pool, 100, first)
+    await stage.clock.advanceAsync(1_000)
+    const picked = (): number =>
+      Array.from({ length: 20 }, () => pool.pick()).filter((one) => one?.endpoint === 0).length
+    expect(picked()).toBe(1)
+    await stage.clock.advanceAsync(998)
+    expect(picked()).toBe(0)
+    await stage.clock.advanceAsync(2)
+    expect(picked()).toBe(1)
+  })
+
+  it('is never leased, nor is a leased connection sent a probe', async ({ stage }) => {
+    const { pool } = await filled(stage, 3)
+    const leases = [await pool.lease(), await pool.lease(), await pool.lease()]
+    const bad = leases.find(({ member }) => member.endpoint === 0)
+    for (const lease of leases) if (lease !== bad) lease.release()
+    for (let failed = 0; failed < 5; failed += 1) {
+      bad?.member.call(true)
+      pool.onFault(bad?.member as FakeMember)
+    }
+    await stage.clock.advanceAsync(2_000)
+    for (let asked = 0; asked < 10; asked += 1) expect(pool.pick()?.endpoint).not.toBe(0)
+    bad?.release()
+    // Given back it serves for the probe, and for nothing else.
+    expect(pool.pick()?.endpoint).toBe(0)
+    expect(pool.offers(bad?.member as FakeMember)).toBe(false)
+    for (let asked = 0; asked < 10; asked += 1) expect(pool.pick()?.endpoint).not.toBe(0)
+  })
+})
+
+describe('ejection', () => {
+  it.for([
+    [1, 0],
+    [2, 1],
+    [3, 1],
+    [4, 2],
+    [5, 2],
+  ] as const)(
+    'of %i endpoints takes at most %i, also when they fail one after the other',
+    async ([count, most], { stage }) => {
+      const { pool } = await filled(stage, count)
+      for (let bad = 1; bad <= count; bad += 1) run(pool, 2_000, (endpoint) => endpoint < bad)
+      expect(states(pool).filter((state) => state === 'ejected').length).toBeLessThanOrEqual(most)
+      const one = await filled(stage, count)
+      run(one.pool, 2_000, (endpoint) => endpoint < most)
+      expect(states(one.pool).filter((state) => state === 'ejected')).toHaveLength(most)
+    },
+  )
+
+  it('takes nobody when all of them fail alike: the fault is not with one', async ({ stage }) => {
+    const { pool } = await filled(stage, 4)
+    for (let round = 0; round < 100; round += 1) {
+      for (const member of pool.members()) {
+        member.call(true)
+        pool.onFault(member)
+      }
+    }
+    expect([states(pool), stage.counters.endpointsEjected]).toEqual([Array(4).fill('in use'), 0])
+  })
+
+  it('takes nobody who fails less often than it answers, or hardly anybody', async ({ stage }) => {
+    const { pool } = await filled(stage, 5)
+    let turn = 0
+    run(pool, 10_000, (endpoint) => {
+      turn += 1
+      return endpoint === 0 && turn % 10 === 0
+    })
+    expect(stage.counters.endpointsEjected).toBe(0)
+  })
+
+  it('takes nobody where there is no other to call', async ({ stage }) => {
+    const [bad, dead] = stage.endpoints(2) as [FakeEndpoint, FakeEndpoint]
+    dead.outcome = 'refused'
+    const pool = stage.pool([bad, dead], { min: 1, max: 1 })
+    await stage.age()
+    run(pool, 100, () => true)
+    expect(stage.counters.endpointsEjected).toBe(0)
+  })
+
+  it('is over for all when nobody else is left', async ({ stage }) => {
+    const { pool } = await filled(stage, 2)
+    run(pool, 100, first)
+    expect(states(pool)[0]).toBe('ejected')
+    const [good] = pool.members().filter(({ endpoint }) => endpoint === 1) as [FakeMember]
+    good.usable = false
+    pool.leave(good)
+    expect(pool.pick()?.endpoint).toBe(0)
+    expect(states(pool)[0]).toBe('in use')
+  })
+
+  it('counts the calls that a lost connection takes along', async ({ stage }) => {
+    const { pool, endpoints } = await filled(stage, 3)
+    const bad = (endpoints[0] as FakeEndpoint).made[0] as FakeMember
+    bad.inFlight = 5
+    bad.usable = false
+    bad.broken = true
+    pool.leave(bad)
+    await stage.age()
+    expect([states(pool)[0], endpoints[0]?.alive.length]).toEqual(['ejected', 1])
+    for (let asked = 0; asked < 100; asked += 1) expect(pool.pick()?.endpoint).not.toBe(0)
+  })
+
+  it('is off with failures of 0', async ({ stage }) => {
+    const { pool } = await filled(stage, 5, { ejection: { failures: 0 } })
+    expect(run(pool, 1_000, first)[0]).toBeGreaterThan(100)
+  })
+
+  it('forgets an endpoint that is no longer one of ours, with its timer', async ({ stage }) => {
+    const { pool, endpoints } = await filled(stage, 3)
+    run(pool, 100, first)
+    expect(stage.wheel.armed).toBe(1)
+    pool.update(endpoints.slice(1).map((endpoint) => endpoint.place()))
+    expect([stage.wheel.armed, states(pool)]).toEqual([0, ['in use', 'in use']])
+  })
+})
