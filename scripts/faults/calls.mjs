@@ -8,6 +8,9 @@ import { clean, Outcomes } from './outcomes.mjs'
 
 export const Work = defineService('work', { run: unary({ request: raw(), response: raw() }) })
 
+const KILLS = 1_000
+const LEAST_CALLS_PER_KILL = 10_000
+
 /** Sends calls for as long as `goOn` says, so many of them at once. */
 export async function callMany({ client, outcomes, goOn, concurrency, random, timeoutMs = 5_000, wild = true }) {
   const work = client.use(Work)
@@ -38,15 +41,25 @@ export async function callMany({ client, outcomes, goOn, concurrency, random, ti
   await Promise.all(Array.from({ length: concurrency }, worker))
 }
 
-export async function calls({ count, seed, concurrency = 512 }) {
+export async function calls({ count, seed, concurrency = 4_096 }) {
   const server = new Child('counting-server.mjs', [String(count)])
   const { address } = await server.next()
   const proxy = await startChaosProxy({ targetPort: Number(address.split(':').at(-1)), seed })
   const random = seededRandom(seed)
   const outcomes = new Outcomes(count)
   const client = new Client(`tcp://127.0.0.1:${proxy.port}`, { limits: { maxOpenCalls: 8_192 } })
+  // A thousand times in a long run every connection is cut at once, beside what the proxy does by itself.
+  const killEvery = Math.max(LEAST_CALLS_PER_KILL, Math.ceil(count / KILLS))
+  let kills = 0
+  const goOn = () => {
+    if (outcomes.started >= (kills + 1) * killEvery) {
+      kills += 1
+      proxy.resetAll()
+    }
+    return outcomes.started < count
+  }
   const startedAt = performance.now()
-  await callMany({ client, outcomes, goOn: () => outcomes.started < count, concurrency, random })
+  await callMany({ client, outcomes, goOn, concurrency, random })
   const seconds = (performance.now() - startedAt) / 1_000
   await client.close({ graceMs: 1_000 })
   await proxy.close()
@@ -55,5 +68,13 @@ export async function calls({ count, seed, concurrency = 512 }) {
   await server.exited
   const found = outcomes.judge(ran)
   const { started, succeeded, failed } = outcomes
-  return { pass: clean(found), started, succeeded, failed, found, faults: proxy.counts, seconds: Math.round(seconds) }
+  return {
+    pass: clean(found),
+    started,
+    succeeded,
+    failed,
+    found,
+    faults: { ...proxy.counts, kills },
+    seconds: Math.round(seconds),
+  }
 }
