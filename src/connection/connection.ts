@@ -147,6 +147,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     sendLeaving(this.writes, lastAcceptedId)
   }
 
+  /** Calls back when what the peer sent before it read the last of what we sent has come. Not if it is lost before. */
+  whenEchoed(callback: () => void): void {
+    this.#heartbeat.whenEchoed(callback)
+  }
+
   /** Ends in good order: what was sent is handed to the socket, then the channel closes. */
   end(error: TransportError): void {
     if (this.#state === 'closed') return

@@ -33,6 +33,9 @@ export class Heartbeat {
   /** When the silence was questioned; null while it is not. */
   #askedAt: number | null = null
   #stopped = true
+  #onEcho: (() => void) | null = null
+  /** Whose PONG it waits for; 0 while that PING has not left. */
+  #echoId = 0
 
   constructor(environment: Environment, writes: WriteLoop, owner: HeartbeatOwner) {
     this.#environment = environment
@@ -63,6 +66,16 @@ export class Heartbeat {
     this.#heard = true
   }
 
+  /**
+   * Calls back when all that the peer sent before it read what we have sent so far has been read: a PING goes behind
+   * that, and its PONG comes behind this. Not at all where the connection ends before.
+   */
+  whenEchoed(callback: () => void): void {
+    this.#onEcho = callback
+    // The PONG of one that left before says too little: then another follows it.
+    this.#echoId = this.#ping(true)
+  }
+
   /** Measures the round trip, unless that was done a moment ago. */
   measure(): void {
     this.#ping(false)
@@ -70,12 +83,21 @@ export class Heartbeat {
 
   /** Returns false for a PONG that nobody has asked for. */
   onPong(id: number): boolean {
-    return this.#roundTrip.end(id, this.#environment.clock.now())
+    if (!this.#roundTrip.end(id, this.#environment.clock.now())) return false
+    const callback = this.#onEcho
+    if (callback === null) return true
+    if (id === this.#echoId) {
+      this.#onEcho = null
+      callback()
+    } else this.#echoId = this.#ping(true)
+    return true
   }
 
-  #ping(urgent: boolean): void {
+  /** Returns the id of the PING, or 0 where none is due. */
+  #ping(urgent: boolean): number {
     const id = this.#roundTrip.begin(this.#environment.clock.now(), urgent)
     if (id !== 0) this.#writes.control(KIND.PING, 0, 0, id)
+    return id
   }
 
   #look(): void {

@@ -5,7 +5,7 @@ import { BatchHandler } from './batch-handler.js'
 import { type HandlerOptions, HandlerQueue, handlerRules } from './handler-queue.js'
 import { type OverloadOptions, overloadRules } from './load-shedding.js'
 import type { ServerCall } from './server-call.js'
-import { type AnyMethod, type Methods, type Service, serviceFacts } from './service.js'
+import { type AnyMethod, isStreamed, type Methods, type Service, serviceFacts } from './service.js'
 import type { ServiceHandlers, ServiceOptions } from './service-types.js'
 
 export type AnyHandler = Handler | BatchHandler<unknown>
@@ -39,6 +39,11 @@ export class Registry {
 
   get services(): readonly ServiceFingerprint[] {
     return this.#services
+  }
+
+  /** Some method is a stream. */
+  get streamed(): boolean {
+    return [...this.#byName.values()].some(({ method }) => isStreamed(method.kind))
   }
 
   find(name: string): Registration | undefined {

@@ -8,6 +8,10 @@ import { type CoalescerOptions, checkCoalescing } from '../mailbox/coalescer.js'
 /** How a method is called: who sends how many messages. */
 export type MethodKind = 'unary' | 'serverStream' | 'clientStream' | 'duplex' | 'oneWay'
 
+export function isStreamed(kind: MethodKind): boolean {
+  return kind === 'serverStream' || kind === 'clientStream' || kind === 'duplex'
+}
+
 /** One method of a contract: its shape, and how its values become bytes. */
 export interface Method<Request, Response, Kind extends MethodKind = MethodKind> {
   readonly kind: Kind

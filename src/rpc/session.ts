@@ -94,8 +94,12 @@ export class Session implements Receiver {
   readonly #gone: Promise<void>
   #setGone: () => void = () => {}
   readonly #age: WheelTimer
+  readonly #crossing: WheelTimer
+  readonly #registry: Registry
   #leaving = false
   #closing = false
+  /** The peer may have begun something before it read that we leave. */
+  #mayCross = false
   #graceEndsAt = Number.POSITIVE_INFINITY
 
   constructor(
@@ -110,6 +114,7 @@ export class Session implements Receiver {
     this.agreement = agreement
     this.#environment = environment
     this.#owner = owner
+    this.#registry = registry
     this.numbers = new MethodNumbers(connection, agreement, environment)
     this.caller = new Caller(connection, agreement, environment, this.numbers, () => owner.onFault(this))
     this.unacked = new Unacked(environment.limits.maxUnackedMessages)
@@ -120,8 +125,9 @@ export class Session implements Receiver {
     })
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
     this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
-    this.#grace = new WheelTimer(() => this.connection.destroy(closedError()))
+    this.#grace = new WheelTimer(() => this.#onGraceOver())
     this.#age = new WheelTimer(() => this.#onAged())
+    this.#crossing = new WheelTimer(() => this.#onCrossed())
     this.#armAge()
     this.#gone = new Promise((resolve) => {
       this.#setGone = resolve
@@ -181,8 +187,8 @@ export class Session implements Receiver {
     }
     if (!this.#closing) {
       this.#closing = true
-      this.#streams.leave()
       this.connection.leave(this.#dispatcher.leave(), why)
+      this.#awaitCrossing()
     }
     this.#endWhenDone()
     return this.#gone
@@ -192,6 +198,7 @@ export class Session implements Receiver {
   onGone(): void {
     this.#environment.wheel.disarm(this.#grace)
     this.#environment.wheel.disarm(this.#age)
+    this.#environment.wheel.disarm(this.#crossing)
     this.#setGone()
   }
 
@@ -239,7 +246,8 @@ export class Session implements Receiver {
     this.#leaving = true
     this.#owner.onLeaving(this)
     this.caller.onGoAway(lastAcceptedId, error)
-    this.#endWhenDone()
+    if (this.#mayCross) this.#onCrossed()
+    else this.#endWhenDone()
   }
 
   onTurnEnd(): void {
@@ -279,7 +287,35 @@ export class Session implements Receiver {
     this.#owner.onLeaving(this)
   }
 
+  /**
+   * A call that crosses our GO_AWAY is refused by it, and its caller knows that it may be made elsewhere. Of a stream
+   * that crosses it some of the source may be spent: it is served.
+   */
+  #awaitCrossing(): void {
+    if (this.connection.flow === null || !this.#registry.streamed) {
+      this.#streams.leave()
+      return
+    }
+    this.#mayCross = true
+    this.#environment.wheel.arm(this.#crossing, CROSSING_MS)
+    this.connection.whenEchoed(() => this.#onCrossed())
+  }
+
+  #onCrossed(): void {
+    this.#environment.wheel.disarm(this.#crossing)
+    this.#mayCross = false
+    this.#streams.leave()
+    this.#endWhenDone()
+  }
+
+  #onGraceOver(): void {
+    if (this.#mayCross) this.#onCrossed()
+    // Where nothing was open that was the end.
+    if (this.connection.state !== 'closed') this.connection.destroy(closedError())
+  }
+
   #endWhenDone(): void {
+    if (this.#mayCross) return
     const serving = this.#dispatcher.open + this.#oneWays.open + this.#streams.open
     const waiting = this.caller.waiting + this.unacked.open + this.connection.openStreams
     if (!this.#closing || waiting + serving > 0) return
@@ -291,6 +327,9 @@ export class Session implements Receiver {
 }
 
 const AGE_JITTER = 0.1
+
+/** Of a round trip. A peer that takes longer to read that we leave does not keep us. */
+const CROSSING_MS = 1_000
 
 function closedError(): TransportError {
   return failure('closed', 'the connection was closed')

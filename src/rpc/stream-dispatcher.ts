@@ -9,10 +9,8 @@ import { DeadlineWatch } from './deadline.js'
 import type { Reception } from './reception.js'
 import type { Registration } from './registry.js'
 import { ServedStream, type ServedStreamOwner } from './served-stream.js'
-import type { MethodKind } from './service.js'
+import { isStreamed } from './service.js'
 import { StreamCall } from './stream-call.js'
-
-const STREAMED: ReadonlySet<MethodKind> = new Set(['serverStream', 'clientStream', 'duplex'])
 
 /** The streams that the peer opens on one connection. */
 export class StreamDispatcher implements ServedStreamOwner {
@@ -117,7 +115,7 @@ export class StreamDispatcher implements ServedStreamOwner {
 
   #find(message: InboundMessage): Registration {
     const found = this.#reception.find(message)
-    if (STREAMED.has(found.method.kind)) return found
+    if (isStreamed(found.method.kind)) return found
     throw failure('method-unknown', `${found.method.name} is ${found.method.kind}, not a stream`)
   }
 

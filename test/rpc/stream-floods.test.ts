@@ -19,6 +19,8 @@ class Served {
   readonly channel = new MemoryChannel()
   readonly connection: Connection
   readonly session: Session
+  /** The id of a PING that is open, by which the round trip is measured. */
+  readonly askedAtFirst: number
   running = 0
   most = 0
   readonly #parts: ReturnType<typeof newEnvironment>
@@ -44,10 +46,13 @@ class Served {
       onGone: nothing,
     })
     this.connection = new Connection(this.channel, environment, maker, [], 0, dialled)
+    this.channel.flush()
+    this.channel.writes.length = 0
     const flow = { maxStreams: 256, streamWindowBytes: 65_536, laneWindowBytes: 65_536 }
     this.channel.say(preface(), helloFrame({ features: FEATURE.FLOW, flow }), methodFrame(1, 'flood'))
     this.session = maker.of(this.connection)
     this.pass()
+    this.askedAtFirst = this.pings[0] ?? 0
     this.channel.writes.length = 0
   }
 
@@ -58,6 +63,15 @@ class Served {
   pass(): void {
     this.#parts.clock.turn()
     if (!this.channel.full) this.channel.flush()
+  }
+
+  get pings(): number[] {
+    return framesOf(this.channel.bytes).flatMap(({ kind, id }) => (kind === KIND.PING ? [id] : []))
+  }
+
+  advance(ms: number): void {
+    this.#parts.clock.advance(ms)
+    this.pass()
   }
 
   /** Of each stream that was ended: whether its handler ran, and why it ended. */
@@ -149,16 +163,47 @@ describe.each([
     served.end()
   })
 
-  it('streams after our GO_AWAY is refused, unprocessed', async () => {
+  it('streams after it has read our GO_AWAY is refused, unprocessed', async () => {
     const served = new Served(stuck, dialled)
-    const [first, second] = idsOf(dialled, 2) as [number, number]
+    const [first, crossing, late] = idsOf(dialled, 3) as [number, number, number]
+    served.channel.say(frame(KIND.PONG, { id: served.askedAtFirst }))
     served.channel.say(opening(first))
     void served.session.close(5_000)
-    served.channel.say(opening(second), resetFrame(second))
+    served.pass()
+    served.channel.say(opening(crossing))
+    const [asked] = served.pings
+    served.channel.say(frame(KIND.PONG, { id: asked ?? 0 }), opening(late), resetFrame(late))
     await turn()
     served.pass()
-    expect(served.ends).toEqual([[second, 'no', 'going-away']])
-    expect([served.most, served.connection.state]).toEqual([1, 'draining'])
+    expect(served.ends).toEqual([[late, 'no', 'going-away']])
+    expect([served.most, served.connection.state]).toEqual([2, 'draining'])
+    served.end()
+  })
+
+  it('and never reads that we leave keeps an idle connection for a second', async () => {
+    const served = new Served(stuck, dialled)
+    void served.session.close(5_000)
+    served.advance(990)
+    expect(served.connection.state).toBe('draining')
+    served.advance(20)
+    expect(served.connection.state).toBe('closed')
+    served.end()
+  })
+
+  it('and hears that we leave while a PING of ours is open is asked again', async () => {
+    const served = new Served(stuck, dialled)
+    void served.session.close(5_000)
+    served.pass()
+    expect(served.pings).toEqual([])
+    // Its PONG left before the GO_AWAY was read: what comes behind it may still cross.
+    const [crossing, late] = idsOf(dialled, 2) as [number, number]
+    served.channel.say(frame(KIND.PONG, { id: served.askedAtFirst }), opening(crossing))
+    served.pass()
+    const [asked] = served.pings
+    served.channel.say(frame(KIND.PONG, { id: asked ?? 0 }), opening(late))
+    await turn()
+    served.pass()
+    expect([served.most, served.ends]).toEqual([1, [[late, 'no', 'going-away']]])
     served.end()
   })
 })
