@@ -52,7 +52,9 @@ const HUNG_MS = 60_000
 /** Plays seeds in a process of its own, which is ended when it hangs. Calls back for each verdict; resolves at the end. */
 function play(folder, args, onVerdict, onLine = () => {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(folder, 'test/sim/main.js'), ...args.map(String)], {
+    // Each seed leaves its whole world to the collector, and little of it is old: a quarter of the time without this.
+    const flags = ['--max-semi-space-size=32']
+    const child = spawn(process.execPath, [...flags, join(folder, 'test/sim/main.js'), ...args.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const watch = setTimeout(() => child.kill('SIGKILL'), HUNG_MS)

@@ -22,6 +22,8 @@ export interface Operation {
   readonly timeoutMs: number
   /** Of a stream that sends: how many messages it will have. */
   expected: number
+  /** Of a stream whose caller reads slowly: how long it takes over all messages that may have come before the end. */
+  readMs: number
   /** Its caller has a signal that will be aborted. */
   cancelled: boolean
   executions: number
@@ -65,6 +67,7 @@ export class Book {
       startedAt: this.#now(),
       timeoutMs,
       expected: 0,
+      readMs: 0,
       cancelled: false,
       executions: 0,
       orphaned: false,

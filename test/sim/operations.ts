@@ -82,6 +82,7 @@ export class Operations {
     const enough = !this.calm && draw.chance(0.2) ? draw.between(0, count) : -1
     const order = { id, count, bytes, paceMs: draw.chance(0.3) ? draw.magnitude(1, 50) : 0 }
     const paceMs = draw.chance(0.3) ? draw.magnitude(1, NAP_MS) : 0
+    operation.readMs = count * paceMs
     const play = async (): Promise<number> => {
       let at = 0
       for await (const piece of caller.work.feed(order, this.#options(site, operation))) {
@@ -179,10 +180,12 @@ export class Operations {
       done()
     }
     // Who is frozen cannot be told. A message that waits for room in its queue has no deadline.
-    const latest = (): number => {
+    const latest = ({ reason }: TransportError): number => {
       if (operation.kind === 'tell') return Number.POSITIVE_INFINITY
       const dueAt = Math.max(operation.startedAt + operation.timeoutMs, site.machine.frozenUntil)
-      return dueAt + SLACK_MS + (operation.kind === 'run' ? 0 : NAP_MS)
+      // The deadline takes back what is not read; any other end waits behind it.
+      const readMs = reason === 'deadline' ? 0 : operation.readMs
+      return dueAt + SLACK_MS + readMs + (operation.kind === 'run' ? 0 : NAP_MS)
     }
     promise.then(
       (value) => {
@@ -192,7 +195,7 @@ export class Operations {
       },
       (error: unknown) => {
         over()
-        this.#book.fail(operation, error as TransportError, latest())
+        this.#book.fail(operation, error as TransportError, latest(error as TransportError))
         if (operation.demand === 'success' && isCapacity(error as TransportError)) onRefused()
       },
     )
