@@ -24,6 +24,8 @@ export class Operations {
   calm = false
   /** Everybody closes, without faults: what is begun succeeds, or is told that it never ran. */
   draining = false
+  /** To be tried again. Nobody waits for them meanwhile. */
+  refused = 0
 
   constructor(draw: Draw, plan: Plan, book: Book) {
     this.#draw = draw
@@ -37,7 +39,14 @@ export class Operations {
     const attempt = (): void => {
       tries += 1
       if (tries > MOST_TRIES) this.#book.violate('liveness', `${kind} of client ${caller.number} never found room`)
-      else this[kind](site, caller, () => site.machine.clock.setTimer(attempt, AGAIN_MS))
+      else this[kind](site, caller, again)
+    }
+    const again = (): void => {
+      this.refused += 1
+      site.machine.clock.setTimer(() => {
+        this.refused -= 1
+        attempt()
+      }, AGAIN_MS)
     }
     attempt()
   }
@@ -180,11 +189,11 @@ export class Operations {
       done()
     }
     // Who is frozen cannot be told. A message that waits for room in its queue has no deadline.
-    const latest = ({ reason }: TransportError): number => {
+    const latest = ({ reason, origin }: TransportError): number => {
       if (operation.kind === 'tell') return Number.POSITIVE_INFINITY
       const dueAt = Math.max(operation.startedAt + operation.timeoutMs, site.machine.frozenUntil)
-      // The deadline takes back what is not read; any other end waits behind it.
-      const readMs = reason === 'deadline' ? 0 : operation.readMs
+      // Our own deadline takes back what is not read; any other end waits behind it.
+      const readMs = reason === 'deadline' && origin === 'local' ? 0 : operation.readMs
       return dueAt + SLACK_MS + readMs + (operation.kind === 'run' ? 0 : NAP_MS)
     }
     promise.then(

@@ -148,7 +148,8 @@ function optionsOf(draw: Draw): Plan['options'] {
       maxStreams: draw.chance(0.3) ? draw.between(1, 4) : 256,
       writeStallMs: draw.magnitude(200, 10_000),
       handshakeMs: draw.magnitude(300, 5_000),
-      maxConnectionsPerPeer: 8,
+      // A server that thaws finds the dials of all the time at once.
+      maxConnectionsPerPeer: 64,
     },
     mailbox: { maxMessages: draw.chance(0.4) ? draw.between(1, 8) : 4_096 },
     socket: { connectTimeoutMs: draw.magnitude(300, 5_000), keepAliveMs: draw.magnitude(1_000, 10_000) },

@@ -120,7 +120,7 @@ class Scenario {
       }
     }
     await this.#simulation.run({ forMs: BEGIN_MS })
-    await this.#simulation.run({ forMs: CALM_MS, until: () => this.#book.open === 0 })
+    await this.#simulation.run({ forMs: CALM_MS, until: () => this.#book.open + this.#operations.refused === 0 })
     // Messages without an answer have arrived as well, and connections that aged are replaced.
     await this.#simulation.run({ forMs: ARRIVE_MS })
     await this.#simulation.run({ forMs: WHOLE_MS, until: () => this.#sites.every(({ whole }) => whole) })
