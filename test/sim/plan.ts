@@ -150,6 +150,7 @@ function optionsOf(draw: Draw): Plan['options'] {
       handshakeMs: draw.magnitude(300, 5_000),
       // A server that thaws finds the dials of all the time at once.
       maxConnectionsPerPeer: 64,
+      maxHandshakesPerAddress: 64,
     },
     mailbox: { maxMessages: draw.chance(0.4) ? draw.between(1, 8) : 4_096 },
     socket: { connectTimeoutMs: draw.magnitude(300, 5_000), keepAliveMs: draw.magnitude(1_000, 10_000) },
