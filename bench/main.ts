@@ -16,7 +16,6 @@ import { oneWay } from './suites/one-way.js'
 import { overload } from './suites/overload.js'
 import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
-import { replica } from './suites/replica.js'
 import { stream } from './suites/stream.js'
 import type { Suite } from './suites/suite.js'
 import { tls } from './suites/tls.js'
@@ -31,7 +30,6 @@ const SUITES: readonly Suite[] = [
   lanes,
   backpressure,
   overload,
-  replica,
   memory,
   bulk,
   tls,

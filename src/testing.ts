@@ -5,6 +5,7 @@
 export type { Clock, TimerHandle } from './base/clock.js'
 export { type Random, seededRandom } from './base/random.js'
 export type { Network } from './socket/network.js'
+export type { NameRecord } from './socket/resolve.js'
 export { type Link, type LinkConditions, PERFECT_LINK } from './testing/link.js'
 export type { Machine } from './testing/machine.js'
 export { type RunEnd, type RunOptions, Simulation, type SimulationOptions } from './testing/simulation.js'

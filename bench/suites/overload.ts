@@ -9,6 +9,7 @@ import { atLeast, atMost, reported } from '../report/criteria.js'
 import { median } from '../report/median.js'
 import type { Criterion } from '../report/result.js'
 import { UNREAD_BYTES } from '../workloads/overload.js'
+import { illReplica } from './replica.js'
 import type { Suite } from './suite.js'
 
 const NO_WORKLOAD = { kind: 'echo', codec: 'msgpack', payloadBytes: 32, dataFolder: null } as const
@@ -22,7 +23,7 @@ const SETTLE_MS = 5_000
 /** What remains of a server that is asked for more than it can do, and of those who asked for less. */
 export const overload: Suite = {
   name: 'overload',
-  what: 'twice and ten times what a server can do, one that fails, peers that do not read, and a flood',
+  what: 'twice and ten times what a server can do, one that fails, peers that do not read, a flood, and an ill replica',
   async run(effort) {
     const ms = effort.full ? FULL_MS : SHORT_MS
     return [
@@ -30,6 +31,7 @@ export const overload: Suite = {
       ...(await withServer((client, server) => retries(client, server, ms))),
       ...(await withServer((client, server, address) => floods(client, server, ms, address))),
       ...(await withServer((_, server, address) => unread(server, address))),
+      ...(await illReplica()),
     ]
   },
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Server } from 'alys-transport'
 import { atMost, reported } from '../report/criteria.js'
 import type { Criterion } from '../report/result.js'
-import type { Suite } from './suite.js'
 
 const REPLICAS = 5
 const MS = 10_000
@@ -11,12 +10,8 @@ const CALLS_PER_TICK = 10
 const MOST_SHARE = 0.01
 
 /** How many of the calls a replica gets that is ill. What is counted is calls: one process serves for all of it. */
-export const replica: Suite = {
-  name: 'replica',
-  what: 'the calls that one of five replicas gets while it fails all, or answers none',
-  async run() {
-    return [...(await share('fails all', fail, 1_000)), ...(await share('answers none', hang, 250))]
-  },
+export async function illReplica(): Promise<Criterion[]> {
+  return [...(await share('fails all', fail, 1_000)), ...(await share('answers none', hang, 250))]
 }
 
 type Illness = () => Promise<never>
