@@ -3,13 +3,21 @@
 import { parseArgs } from 'node:util'
 import { blackhole } from './faults/blackhole.mjs'
 import { calls } from './faults/calls.mjs'
+import { cancels } from './faults/cancels.mjs'
+import { deadlines } from './faults/deadlines.mjs'
 import { restarts } from './faults/restarts.mjs'
+import { rotations } from './faults/rotations.mjs'
+import { soak } from './faults/soak.mjs'
 
 const LONG = {
   calls: ({ count = 10_000_000, seed }) => calls({ count, seed }),
   restarts: ({ count = 200, seed }) => restarts({ count, seed }),
   kills: ({ count = 200, seed }) => restarts({ count, seed, signal: 'SIGKILL' }),
   blackhole: () => blackhole({}),
+  cancels: ({ count = 100_000 }) => cancels({ count }),
+  deadlines: ({ count = 50_000, seed }) => deadlines({ count, seed }),
+  soak: ({ count = 600, seed }) => soak({ seconds: count, seed }),
+  rotations: ({ count = 100 }) => rotations({ count }),
 }
 
 const { values, positionals } = parseArgs({

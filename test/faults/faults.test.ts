@@ -1,9 +1,13 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { calls } from '../../scripts/faults/calls.mjs'
+import { cancels } from '../../scripts/faults/cancels.mjs'
 import { type Faults, startChaosProxy } from '../../scripts/faults/chaos-proxy.mjs'
+import { deadlines } from '../../scripts/faults/deadlines.mjs'
 import { clean, Outcomes } from '../../scripts/faults/outcomes.mjs'
 import { restarts } from '../../scripts/faults/restarts.mjs'
+import { rotations } from '../../scripts/faults/rotations.mjs'
+import { soak } from '../../scripts/faults/soak.mjs'
 import { TransportError } from '../../src/index.js'
 
 const NOTHING_FOUND = {
@@ -85,7 +89,33 @@ describe('the judge of outcomes', () => {
   })
 })
 
+describe('over real sockets', () => {
+  it('certificates are replaced under load, and no call fails', { timeout: 60_000 }, async () => {
+    const result = await rotations({ count: 10 })
+    expect([result.failures, result.unseen, result.pass]).toEqual([{}, 0, true])
+    expect(result.answered).toBeGreaterThanOrEqual(1_000)
+  })
+
+  it('the handler of every call and stream that is cancelled is told', { timeout: 60_000 }, async () => {
+    const result = await cancels({ count: 3_000 })
+    expect([result.untold, result.pass]).toEqual([0, true])
+    expect(result.handlersRan).toBeGreaterThan(2_500)
+  })
+})
+
+describe('what nobody answers', () => {
+  it('ends at its deadline and not before, for its caller and its handler', { timeout: 60_000 }, async () => {
+    const result = await deadlines({ count: 3_000, seed: 1, judged: false })
+    expect([result.early, result.untold, result.pass]).toEqual([0, 0, true])
+  })
+})
+
 describe('real processes', () => {
+  it('have nothing left when clients have come and gone', { timeout: 60_000 }, async () => {
+    const { left } = await soak({ seconds: 3, seed: 1 })
+    expect(left).toEqual({ connections: 0, buffers: 0, handles: [] })
+  })
+
   it('settle every call once and truly, through a proxy that delays, cuts and resets', {
     timeout: 60_000,
   }, async () => {

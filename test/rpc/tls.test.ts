@@ -6,7 +6,6 @@ import { Authority, type Identity } from '../fixtures/certificates.mjs'
 import type { RawServer } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
-import { rotateUnderLoad } from './rotation.js'
 
 let root: Authority
 let server: Identity
@@ -191,12 +190,6 @@ describe('a server whose certificate was swapped', () => {
 })
 
 describe('new certificates', () => {
-  it('are used by the next connection, while calls go on and none fails', async ({ stage }) => {
-    const outcome = await rotateUnderLoad(stage, 10)
-    expect(outcome).toMatchObject({ failures: [], unseen: 0 })
-    expect(outcome.answered).toBeGreaterThanOrEqual(1_000)
-  })
-
   it('that do not do are refused before anything changes', async ({ stage }) => {
     const both = await mutual(stage)
     expect(() => both.server.rotate({ cert: client.cert })).toThrow(/tls\.key/)
