@@ -128,9 +128,9 @@ export const PLANTS = [
   {
     name: 'one-way-overtakes',
     file: 'connection/one-way-lane.js',
-    text: 'return this.mailbox.length > 0 || (',
-    replacement: 'return (',
-    breaks: 'a message goes before those that wait',
+    text: "if (!inTurn && this.waiting > 0) return 'wait';",
+    replacement: '',
+    breaks: 'a message goes before those whose senders wait for room',
   },
   {
     name: 'one-way-sent-twice',
@@ -211,11 +211,25 @@ export const PLANTS = [
     breaks: 'the same id twice on one connection',
   },
   {
-    name: 'answers-exchanged',
+    name: 'place-taken-twice',
     file: 'connection/exchange.js',
-    text: 'this.#ids[place] === id ? this.#entries[place] : undefined',
-    replacement: 'this.#entries[place]',
-    breaks: 'an id finds the entry of another',
+    text: 'while (this.#entries[id & mask] !== undefined) id = nextId(id);',
+    replacement: '',
+    breaks: 'a call takes the place of one that is open, and its answer is for the other',
+  },
+  {
+    name: 'leaves-before-what-crosses',
+    file: 'rpc/session.js',
+    text: 'if (this.connection.flow === null || !this.#registry.streamed) {',
+    replacement: 'if (this.connection !== null) {',
+    breaks: 'a stream that crosses a GO_AWAY is refused, and its source is spent',
+  },
+  {
+    name: 'retried-after-maybe',
+    file: 'rpc/retry.js',
+    text: "if (!refused && !idempotent) return 'none';",
+    replacement: '',
+    breaks: 'a call that may have run is made again',
   },
   {
     name: 'timer-left-at-close',
@@ -227,8 +241,8 @@ export const PLANTS = [
   {
     name: 'buffer-not-returned',
     file: 'connection/write-loop.js',
-    text: 'segment = this.#open.shift()) this.out.written(segment);',
-    replacement: 'segment = this.#open.shift()) ;',
+    text: 'if (segment !== undefined) this.out.written(segment); if (this.closed || failed) return;',
+    replacement: 'if (this.closed || failed) return; if (segment !== undefined) this.out.written(segment);',
     breaks: 'what a lost connection had open is never given back',
   },
   {

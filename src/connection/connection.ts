@@ -261,7 +261,6 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   onClosed(error: TransportError | null): void {
     const why = error ?? failure('connection-lost', 'the connection was closed', { processed: 'maybe' })
     if (this.#state !== 'closed') this.#close(why, false)
-    this.writes.dispose()
     this.#environment.wheel.disarm(this.#timer)
     this.#owner.onGone(this, this.#error ?? why)
   }

@@ -223,12 +223,6 @@ export class WriteLoop extends FrameWriter implements Writes {
     if (!this.encoding) this.out.clear()
   }
 
-  /** The channel is gone: writes that it still held are done with. */
-  dispose(): void {
-    for (let segment = this.#open.shift(); segment !== undefined; segment = this.#open.shift())
-      this.out.written(segment)
-  }
-
   protected ended(): void {
     const { counters, batch } = this.environment
     counters.framesSent += 1

@@ -77,6 +77,15 @@ export class SessionMaker implements ConnectionOwner {
   }
 }
 
+export interface SessionFacts extends ConnectionFacts {
+  /** That we made, and whose place the peer has not given back. */
+  readonly openCalls: number
+  /** Of both sides, whose handler has not settled. */
+  readonly openStreams: number
+  /** Of ours: for calls, messages and streams. */
+  readonly runningHandlers: number
+}
+
 /** A ready connection with the calls of both directions on it. Wires them, and knows when all of them are done. */
 export class Session implements Receiver {
   readonly connection: Connection
@@ -159,10 +168,11 @@ export class Session implements Receiver {
     return !this.#leaving && !this.#closing && this.connection.state === 'ready'
   }
 
-  info(): ConnectionFacts & { readonly openCalls: number; readonly runningHandlers: number } {
+  info(): SessionFacts {
     return {
       ...this.connection.info(),
       openCalls: this.caller.open,
+      openStreams: this.connection.openStreams,
       runningHandlers: this.#dispatcher.open + this.#oneWays.running + this.#streams.open,
     }
   }

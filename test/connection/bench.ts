@@ -84,7 +84,7 @@ export class Writing {
       destination: () => null,
       onWritten: (failed = false) => this.loop.onWritten(failed),
       onEnd: () => {},
-      onClosed: () => this.loop.dispose(),
+      onClosed: () => {},
     })
   }
 

@@ -141,7 +141,6 @@ describe('bytes handed to a socket that failed', () => {
     loop.onWritten(true)
     expect([writes, loop.handedBytes, loop.endPosition]).toEqual([1, 12, 24])
     loop.close()
-    loop.dispose()
     expect([environment.ledger.current, clock.timers]).toEqual([0, 0])
   })
 })

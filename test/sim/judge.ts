@@ -39,6 +39,17 @@ export function judgeFailures(site: Site, book: Book): void {
   }
 }
 
+/** All is answered: no call, stream or handler has a place any more. */
+export function judgePlaces({ machine, server, callers }: Site, book: Book): void {
+  for (const end of [server, ...callers.map(({ client }) => client)]) {
+    for (const { remote, openCalls, openStreams, runningHandlers } of end.info().connections) {
+      if (openCalls + openStreams + runningHandlers === 0) continue
+      const places = `${openCalls} calls, ${openStreams} streams and ${runningHandlers} handlers`
+      book.violate('places given back', `${machine.host} at rest: ${places} are open with ${remote}`)
+    }
+  }
+}
+
 /** After close nothing is left: no timer, no buffer, no connection, no handler. */
 export function judgeRest(simulation: Simulation, sites: readonly Site[], book: Book): void {
   const { network } = simulation

@@ -1,7 +1,7 @@
 import { Simulation } from '../../src/testing.js'
 import { Book, Violation } from './book.js'
 import { Faults, type Marks } from './faults.js'
-import { judgeFailures, judgeRest } from './judge.js'
+import { judgeFailures, judgePlaces, judgeRest } from './judge.js'
 import { Operations } from './operations.js'
 import { Draw, makePlan, type Plan } from './plan.js'
 import { hostOf, Site } from './site.js'
@@ -134,6 +134,7 @@ class Scenario {
       const pools = callers.map(({ client }) => JSON.stringify(client.info().pool))
       if (!whole) this.#book.violate('pool whole', `${machine.host} at rest: ${pools.join(', ')}`)
     }
+    for (const site of this.#sites) judgePlaces(site, this.#book)
     this.#throwBroken()
   }
 
