@@ -127,10 +127,11 @@ export const PLANTS = [
   },
   {
     name: 'one-way-overtakes',
-    file: 'connection/one-way-lane.js',
-    text: "if (!inTurn && this.waiting > 0) return 'wait';",
-    replacement: '',
-    breaks: 'a message goes before those whose senders wait for room',
+    file: 'mailbox/mailbox.js',
+    text: 'this.#ring.push(item); this.#bytes',
+    replacement:
+      'const first = this.#ring.shift(); this.#ring.push(item); if (first !== undefined) this.#ring.push(first); this.#bytes',
+    breaks: 'a message is put before one that waits',
   },
   {
     name: 'one-way-sent-twice',

@@ -286,6 +286,20 @@ export interface ErrorFacts {
 /** What an error says when it does not say itself whether the handler ran: failures of ours come before the handler. */
 const NOT_PROCESSED: Processed = 'no'
 
+/** These say something of the message itself, which would find the same limit again. */
+const LASTING: ReadonlySet<Reason> = new Set<Reason>([
+  'message-too-large',
+  'frame-too-large',
+  'lz4-claim-too-large',
+  'msgpack-depth',
+  'msgpack-nodes',
+  'msgpack-keys',
+  'protobuf-depth',
+  'metadata-entries',
+  'metadata-bytes',
+  'too-many-methods',
+])
+
 /** The one class of everything that fails here, on both sides. */
 export class TransportError extends Error {
   override readonly name = 'TransportError'
@@ -312,7 +326,10 @@ export class TransportError extends Error {
 
   /** Safe to try again as it stands: the handler did not run, and the failure may pass. */
   get retryable(): boolean {
-    return this.processed === 'no' && (this.code === 'UNAVAILABLE' || this.code === 'RESOURCE_EXHAUSTED')
+    if (this.processed !== 'no') return false
+    // A client that was closed here stays so; a peer that closes has others beside it.
+    if (this.code === 'UNAVAILABLE') return this.reason !== 'closed' || this.origin === 'peer'
+    return this.code === 'RESOURCE_EXHAUSTED' && (this.reason === undefined || !LASTING.has(this.reason))
   }
 
   get statusNumber(): number {

@@ -68,6 +68,11 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     })
   }
 
+  /** Its server has settled, or nobody waits for that any more. */
+  get over(): boolean {
+    return this.#over
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }

@@ -123,10 +123,10 @@ export class Client {
   }
 
   /** Begins nothing new, lets open calls end within `graceMs` (10 s), then closes every connection. */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     const { graceMs } = closeRules.parse(options, 'close')
     this.#oneWays.flush()
-    return this.#outbound.close(graceMs)
+    await this.#outbound.close(graceMs)
   }
 
   #functionOf(method: AnyMethod): unknown {

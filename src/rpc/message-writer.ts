@@ -17,6 +17,8 @@ export class MessageWriter<T> {
   #room: Promise<void> | null = null
   #setRoom: () => void = () => {}
   #over: Error | null = null
+  /** Whose next message is awaited. */
+  #awaited: Iterator<T> | AsyncIterator<T> | null = null
 
   constructor(stream: Stream, codec: Codec<T>) {
     this.#stream = stream
@@ -50,6 +52,9 @@ export class MessageWriter<T> {
   close(error: Error | null): void {
     this.#over ??= error ?? failure('misuse', 'the stream has ended: nothing more can be sent on it')
     this.onRoom()
+    const source = this.#awaited
+    this.#awaited = null
+    if (source !== null) leave(source)
   }
 
   /**
@@ -59,8 +64,16 @@ export class MessageWriter<T> {
   async pump(source: MessageSource<T>): Promise<boolean> {
     const iterator = iteratorOf(source)
     for (;;) {
-      const step = iterator.next()
-      const { done, value } = isPromise(step) ? await step : step
+      let step = iterator.next()
+      let told = false
+      if (isPromise(step)) {
+        // It may never come: who closes the stream meanwhile tells the source.
+        this.#awaited = iterator
+        step = await step
+        told = this.#awaited === null
+        this.#awaited = null
+      }
+      const { done, value } = step
       if (done === true) return true
       if (this.#over === null) {
         let room: Promise<void> | null
@@ -74,11 +87,16 @@ export class MessageWriter<T> {
         if (room !== null) await room
       }
       if (this.#over !== null) {
-        await iterator.return?.()
+        if (!told) await iterator.return?.()
         return false
       }
     }
   }
+}
+
+/** Tells a source that nobody wants more of it. Nobody is there either who could be told what it says to that. */
+function leave<T>(source: Iterator<T> | AsyncIterator<T>): void {
+  Promise.resolve(source.return?.()).catch(() => {})
 }
 
 /** Something that can be sent message by message. A string is a value. */

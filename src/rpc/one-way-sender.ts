@@ -75,6 +75,9 @@ export class OneWaySender {
 
   /** Sends many, on one connection as long as it lives: between two of them there is no order. */
   async sendBatch(method: AnyMethod, messages: Iterable<unknown>, options: SendOptions): Promise<void> {
+    if (typeof messages !== 'object' || messages === null || !(Symbol.iterator in messages)) {
+      throw failure('option-type', `sendBatch takes an iterable of messages for ${method.name}`)
+    }
     const ack = ackOf(options)
     if (ack !== null) return this.#acked.sendBatch(method, messages, ack, options)
     const lane = laneOf(options.priority)

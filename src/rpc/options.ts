@@ -73,6 +73,7 @@ export interface SendOptions {
 
 /** The acknowledgement that is asked for, or null. Throws for options that make no sense without one. */
 export function ackOf(options: SendOptions): Ack | null {
+  checkOptions(options)
   const { ack } = options
   if (ack !== undefined) {
     if (ACKS.includes(ack)) return ack
@@ -93,6 +94,12 @@ export const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
 
 /** One object for all calls without options: whether it is this one is the cheapest question about options. */
 export const NO_OPTIONS: CallOptions = Object.freeze({})
+
+/** Throws `option-type` for what callers that are not typed may pass. */
+export function checkOptions(options: CallOptions | SendOptions): void {
+  if (typeof options === 'object' && options !== null) return
+  throw failure('option-type', `options must be an object, got ${options === null ? 'null' : typeof options}`)
+}
 
 /** A timeout as it may be used: at least 1 ms, at most a day. */
 export function checkTimeout(timeoutMs: number): number {

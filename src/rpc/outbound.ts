@@ -16,6 +16,7 @@ import { HedgedCall } from './hedge.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import {
   type CallOptions,
+  checkOptions,
   checkSignal,
   checkTimeout,
   laneOf,
@@ -107,6 +108,7 @@ export class Outbound implements SessionOwner {
 
   /** Makes a call on the best connection, or queues it until there is one. */
   call(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
+    checkOptions(options)
     const { counters, turns } = this.#environment
     const outer = options.parent === undefined ? ambientCall() : options.parent
     const ownMs = options.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
@@ -297,15 +299,25 @@ export class Outbound implements SessionOwner {
     else (lane === LANE.bulk ? this.#waitingBulk : this.#waiting).add(waiting)
   }
 
-  /** Runs `start` on a connection for the lane as soon as there is one, within the default deadline. */
-  whenReady<T>(start: (session: Session) => T | PromiseLike<T>, lane: number = LANE.normal): Promise<T> {
+  /**
+   * Runs `start` on a connection for the lane as soon as there is one, within the default deadline. Its place is free for
+   * another once `over` says that nobody needs it any more.
+   */
+  whenReady<T>(
+    start: (session: Session) => T | PromiseLike<T>,
+    lane: number = LANE.normal,
+    over: () => boolean = () => false,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      let failed = false
       const waiter = {
-        settled: false,
+        get settled() {
+          return failed || over()
+        },
         expiresAt: this.#environment.clock.now() + this.#timeoutMs,
         timeoutMs: this.#timeoutMs,
         fail: (error: TransportError) => {
-          waiter.settled = true
+          failed = true
           reject(error)
         },
       }

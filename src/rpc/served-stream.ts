@@ -62,6 +62,7 @@ export class ServedStream implements StreamSink, InboundOwner {
       const result = await handler(input, this.call)
       if (method.kind === 'clientStream') await this.#writer?.write(result)
       else if (isSource(result)) await this.#writer?.pump(result)
+      else if (result !== undefined && result !== null) throw notMessages(method.name)
     } catch (thrown) {
       error = this.#judge(thrown)
     }
@@ -138,4 +139,8 @@ export class ServedStream implements StreamSink, InboundOwner {
     this.#stream?.settle(error, metadata)
     this.#owner.onSettled(this)
   }
+}
+
+function notMessages(name: string): Error {
+  return failure('misuse', `the handler of ${name} is to return an iterable of messages, or nothing after writing them`)
 }

@@ -84,12 +84,12 @@ export class Server {
   }
 
   /** Accepts nothing new, lets running handlers end within `graceMs` (10 s), then closes every connection. */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     const { graceMs } = closeRules.parse(options, 'close')
     // A second call may be in more of a hurry.
     if (this.#closing !== null) for (const session of this.#sessions.all()) void session.close(graceMs)
     this.#closing ??= this.#close(graceMs)
-    return this.#closing
+    await this.#closing
   }
 
   async #close(graceMs: number): Promise<void> {

@@ -6,7 +6,7 @@ import { expired } from './caller.js'
 import { ClientStream, type DuplexStream } from './client-stream.js'
 import { DeadlineWatch } from './deadline.js'
 import type { MessageSource } from './message-writer.js'
-import { type CallOptions, checkSignal, checkTimeout, laneOf, timeoutWithin } from './options.js'
+import { type CallOptions, checkOptions, checkSignal, checkTimeout, laneOf, timeoutWithin } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
 import type { Session } from './session.js'
@@ -53,6 +53,7 @@ export class StreamOpener {
   }
 
   #start(method: AnyMethod, request: { readonly value: unknown } | null, options: CallOptions): ClientStream {
+    checkOptions(options)
     const { clock, counters } = this.#environment
     // A stream may last: it has a deadline only where one is asked for.
     const ownMs = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : checkTimeout(options.timeoutMs)
@@ -86,7 +87,7 @@ export class StreamOpener {
     }
     const session = this.#outbound.readyForStream(lane)
     if (session !== null) open(session)
-    else this.#outbound.whenReady(open, lane).catch((error: unknown) => stream.fail(error))
+    else this.#outbound.whenReady(open, lane, () => stream.over).catch((error: unknown) => stream.fail(error))
     return stream
   }
 
