@@ -93,22 +93,22 @@ export const PLANTS = [
   {
     name: 'waiting-calls-forgotten-at-close',
     file: 'rpc/outbound.js',
-    text: "this.#waiting.failAll(failure('closed', 'the client was closed'));",
+    text: 'this.#waiting.failAll(closed);',
     replacement: '',
     breaks: 'calls that wait for a connection never settle when their client closes',
   },
   {
     name: 'pool-does-not-replace',
     file: 'pool/pool.js',
-    text: 'home.drop(member); this.#replenish();',
-    replacement: 'home.drop(member);',
+    text: 'if (!usable && !this.#closed) this.#owner.onTrouble(); this.#replenish();',
+    replacement: 'if (!usable && !this.#closed) this.#owner.onTrouble();',
     breaks: 'a pool whose connections are lost stays small',
   },
   {
     name: 'pool-over-max',
     file: 'pool/pool.js',
-    text: 'size >= this.#options.max',
-    replacement: 'size > this.#options.max',
+    text: 'size < this.#options.max)',
+    replacement: 'size <= this.#options.max)',
     breaks: 'more connections than allowed',
   },
   {
@@ -193,8 +193,8 @@ export const PLANTS = [
   {
     name: 'call-slot-leaks-on-cancel',
     file: 'rpc/caller.js',
-    text: 'else if (pending.settled) this.#abandoned -= 1; else pending.fail(error);',
-    replacement: 'else if (pending.settled) this.#table.open(pending); else pending.fail(error);',
+    text: 'else if (pending.settled) this.#abandoned -= 1; else {',
+    replacement: 'else if (pending.settled) this.#table.open(pending); else {',
     breaks: 'a call that was given up holds its place for ever',
   },
   {
@@ -312,6 +312,11 @@ function patternOf(text) {
   return new RegExp(words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('\\s*'), 'g')
 }
 
+/** How often the text of a bug is in the compiled library. Once, or it cannot be planted. */
+export function timesFound({ file, text }, folder) {
+  return readFileSync(join(folder, file), 'utf8').match(patternOf(text))?.length ?? 0
+}
+
 /** Copies the build into a folder of its own with one bug in it, and returns that folder. */
 export function plant(name, build, plants) {
   const row = PLANTS.find((one) => one.name === name)
@@ -320,14 +325,11 @@ export function plant(name, build, plants) {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   cpSync(build, folder, { recursive: true })
-  const file = join(folder, 'src', row.file)
-  const code = readFileSync(file, 'utf8')
-  const found = code.match(patternOf(row.text))?.length ?? 0
+  const found = timesFound(row, join(folder, 'src'))
   if (found !== 1)
     throw new Error(`${name}: its text is in ${row.file} ${found} times, and not once: adapt scripts/plants.mjs`)
-  writeFileSync(
-    file,
-    code.replace(patternOf(row.text), () => row.replacement),
-  )
+  const file = join(folder, 'src', row.file)
+  const code = readFileSync(file, 'utf8').replace(patternOf(row.text), () => row.replacement)
+  writeFileSync(file, code)
   return folder
 }

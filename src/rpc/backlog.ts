@@ -1,4 +1,4 @@
-import { failure } from '../base/errors.js'
+import { failure, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import { type Refusal, refusalOf } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
@@ -41,12 +41,17 @@ export class Backlog {
 
   constructor(environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>, options: OverloadOptions) {
     this.options = options
-    const details = { retryAfterMs: options.intervalMs }
-    this.refusal = refusalOf(failure('overloaded', 'calls wait too long here', { details }))
+    this.refusal = refusalOf(this.overloaded())
     this.#environment = environment
     this.#pressure = new LoopPressure(options.maxLoopDelayMs)
     this.#look = new WheelTimer(() => this.#onLook())
     this.#run = () => this.#runSome()
+  }
+
+  /** What is said to those that are not taken. */
+  overloaded(): TransportError {
+    const details = { retryAfterMs: this.options.intervalMs }
+    return failure('overloaded', 'calls wait too long here', { details })
   }
 
   /** Which share of the calls is taken, for the lateness of the event loop. */

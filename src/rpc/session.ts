@@ -133,7 +133,7 @@ export class Session implements Receiver {
       return this.inFlight > 0
     })
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
-    this.#streams = new StreamDispatcher(connection, environment, this.#reception, onSettled)
+    this.#streams = new StreamDispatcher(connection, environment, this.#reception, backlog, onSettled)
     this.#grace = new WheelTimer(() => this.#onGraceOver())
     this.#age = new WheelTimer(() => this.#onAged())
     this.#crossing = new WheelTimer(() => this.#onCrossed())

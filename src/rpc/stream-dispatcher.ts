@@ -4,6 +4,7 @@ import { sendStreamRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Job } from './aged-lanes.js'
+import type { Backlog } from './backlog.js'
 import { opaque } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
 import type { Reception } from './reception.js'
@@ -17,16 +18,24 @@ export class StreamDispatcher implements ServedStreamOwner {
   readonly #connection: Connection
   readonly #environment: Environment
   readonly #reception: Reception
+  readonly #backlog: Backlog
   readonly #onSettled: () => void
   readonly #running = new Set<ServedStream>()
   readonly #deadlines: DeadlineWatch
   #leaving = false
 
   /** `onSettled` is told each time that a handler has settled. */
-  constructor(connection: Connection, environment: Environment, reception: Reception, onSettled: () => void) {
+  constructor(
+    connection: Connection,
+    environment: Environment,
+    reception: Reception,
+    backlog: Backlog,
+    onSettled: () => void,
+  ) {
     this.#connection = connection
     this.#environment = environment
     this.#reception = reception
+    this.#backlog = backlog
     this.#onSettled = onSettled
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
@@ -53,6 +62,7 @@ export class StreamDispatcher implements ServedStreamOwner {
       if (streams.theirs >= this.#environment.limits.maxStreams) {
         throw failure('too-many-streams', `${streams.theirs} streams are open already`)
       }
+      if (!this.#backlog.admits(lane)) throw this.#backlog.overloaded()
       registration = this.#find(message)
       const call = new StreamCall<unknown>(
         this.#reception.peer,
@@ -122,8 +132,8 @@ export class StreamDispatcher implements ServedStreamOwner {
   /** The handler never ran. */
   #refuse(id: number, error: TransportError): void {
     sendStreamRefusal(this.#connection.writes, id, error)
-    // Who opens at the moment in which we leave, or before an end has arrived, has broken nothing.
-    if (error.reason === 'going-away') this.#environment.counters.failed('going-away')
+    // Who opens at the moment in which we leave, or have too much to do, has broken nothing.
+    if (error.reason === 'going-away' || error.reason === 'overloaded') this.#environment.counters.failed(error.reason)
     else this.#reception.account(error)
   }
 

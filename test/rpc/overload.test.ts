@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import type { Codec } from '../../src/codec/codec.js'
-import { defineService, msgpack, type Server, type ServerOptions, unary } from '../../src/index.js'
+import { defineService, msgpack, type Server, type ServerOptions, serverStream, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import { deferred } from '../fixtures/deferred.js'
 import { type Frame, faultOf, frame, MSGPACK, methodFrame, packed, type RawPeer, u32 } from '../fixtures/raw-peer.js'
@@ -14,6 +14,10 @@ const codec = msgpack<number>()
 const HIGH = 0
 const NORMAL = 1
 const LOW = 2
+
+function workOf(request: Codec<number>) {
+  return defineService('work', { burn: unary({ request }), hold: unary({ request }), feed: serverStream() })
+}
 
 interface Scene {
   readonly clock: VirtualClock
@@ -43,7 +47,7 @@ async function scene(
       return value
     },
   }
-  const Work = defineService('work', { burn: unary({ request: counted }), hold: unary({ request: counted }) })
+  const Work = workOf(counted)
   const found = await stage.serverAndPeer(
     (server) => {
       server.implement(
@@ -58,6 +62,9 @@ async function scene(
             ran.push(value)
             await gates.shift()
             return value
+          },
+          async *feed(value) {
+            yield value
           },
         },
         { hold: { concurrency: 1 } },
@@ -220,7 +227,7 @@ describe('a server that has more to do than it can', () => {
   it('refuses a part of the calls while its event loop is late, and none when it is in time again', async ({
     stage,
   }) => {
-    const { clock, peer, server } = await scene(stage, 0, { heartbeat: { intervalMs: 0 } })
+    const { clock, peer, server, address } = await scene(stage, 0, { heartbeat: { intervalMs: 0 } })
     let id = 0
     const offer = async (count: number): Promise<number> => {
       peer.write(...calls(id + 1, id + count, 1, 1_000))
@@ -235,6 +242,14 @@ describe('a server that has more to do than it can', () => {
     const before = server.metrics().failures.overloaded
     expect(await offer(100)).toBeLessThan(60)
     expect(server.metrics().failures.overloaded - before).toBeGreaterThan(40)
+    // Streams are refused as calls are, and that is no offence.
+    const { feed } = stage.client(address).use(workOf(codec))
+    const streams = await Promise.allSettled(Array.from({ length: 100 }, (_, n) => feed(n).next()))
+    const reasons = streams.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    expect(reasons.length).toBeGreaterThan(40)
+    for (const reason of reasons) {
+      expect(reason).toMatchObject({ reason: 'overloaded', processed: 'no', retryAfterMs: 100, retryable: true })
+    }
     for (let round = 0; round < 100; round += 1) clock.advance(50)
     expect(await offer(100)).toBe(100)
     clock.advance(200)

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { PLANTS, timesFound } from '../../scripts/plants.mjs'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -26,6 +27,12 @@ describe('the simulator', () => {
     expect(hashOf(first.out)).toBeDefined()
     expect(hashOf(second.out)).toBe(hashOf(first.out))
   }, 120_000)
+
+  it('can plant every one of its bugs', () => {
+    const dist = fileURLToPath(new URL('../../dist', import.meta.url))
+    expect(PLANTS.filter((plant) => timesFound(plant, dist) !== 1)).toEqual([])
+    expect(PLANTS.length).toBeGreaterThanOrEqual(40)
+  })
 
   it('catches a planted bug, and prints the command that plays the seed again', async () => {
     const name = 'go-away-id-off-by-one'
