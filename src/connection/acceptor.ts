@@ -21,6 +21,7 @@ export class Acceptor {
   readonly #listeners: Listener[] = []
   readonly #handshaking = new Set<Connection>()
   #closed: TransportError | null = null
+  #onNoneLeft: () => void = () => {}
 
   constructor(
     options: SocketOptions,
@@ -54,12 +55,22 @@ export class Acceptor {
     return formatAddress(listener.address)
   }
 
-  /** Stops listening, and cuts who has not said HELLO. Ready connections are their owner's to close. */
-  async close(error: TransportError): Promise<void> {
+  /**
+   * Stops listening, and ends what is with who has not said HELLO; at once, where there is no `graceMs`. Who has had ours
+   * may be calling already, and is told that none of that is run. Ready connections are their owner's to close.
+   */
+  async close(error: TransportError, graceMs: number): Promise<void> {
     this.#closed = error
-    for (const connection of this.#handshaking) connection.destroy(error)
+    for (const connection of this.#handshaking) {
+      if (graceMs === 0) connection.destroy(error)
+      else {
+        connection.leave(0, error)
+        connection.end(error)
+      }
+    }
     this.#guests.close()
-    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()))
+    const gone = this.#handshaking.size === 0 ? null : new Promise<void>((resolve) => (this.#onNoneLeft = resolve))
+    await Promise.all([gone, ...this.#listeners.splice(0).map((listener) => listener.close())])
   }
 
   #accept(channel: ByteChannel, guest?: Guest): void {
@@ -84,7 +95,9 @@ export class Acceptor {
     const { counters } = this.#environment
     let peerId: string | null = null
     const handshakeOver = (connection: Connection): void => {
-      if (this.#handshaking.delete(connection)) this.#admission.handshakeOver(host)
+      if (!this.#handshaking.delete(connection)) return
+      this.#admission.handshakeOver(host)
+      if (this.#handshaking.size === 0) this.#onNoneLeft()
     }
     const connection = new Connection(
       channel,

@@ -141,9 +141,9 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   /** Tells the peer to begin nothing new; what it began with an id up to `lastAcceptedId` still gets its answer. */
   leave(lastAcceptedId: number, reason: TransportError): void {
-    // Also where the peer has said so before: it may have begun something after that.
-    if (this.#state !== 'ready' && this.#state !== 'draining') return
-    this.#advance('leave', reason)
+    // Also where the peer has said so before, or has not said HELLO: it may have begun something.
+    if (this.#state === 'closed') return
+    if (this.#state !== 'connecting') this.#advance('leave', reason)
     sendLeaving(this.writes, lastAcceptedId)
   }
 

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../base/clock.js'
+import { failure } from '../base/errors.js'
 import { group, type InputOf, instance, integer, listOf, oneOf } from '../base/options.js'
 import { type CloseOptions, MAX_TIMEOUT_MS } from './options.js'
 
@@ -25,7 +26,10 @@ export type SignalOptions = InputOf<typeof signalRules>
  */
 export function closeOnSignal(targets: Closable | readonly Closable[], options: SignalOptions = {}): () => void {
   const { signals, graceMs, clock } = signalRules.parse(options, '')
-  const list = 'close' in targets ? [targets] : [...targets]
+  const list: readonly Closable[] = Array.isArray(targets) ? targets : [targets]
+  for (const target of list) {
+    if (typeof target?.close !== 'function') throw failure('option-type', 'closeOnSignal takes what has a close()')
+  }
   let endsAt = Number.POSITIVE_INFINITY
   const takeBack = (): void => {
     for (const signal of signals) process.off(signal, onSignal)

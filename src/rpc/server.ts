@@ -93,7 +93,7 @@ export class Server {
   }
 
   async #close(graceMs: number): Promise<void> {
-    const listening = this.#acceptor.close(failure('closed', 'the server is closing'))
+    const listening = this.#acceptor.close(failure('closed', 'the server is closing'), graceMs)
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
     await listening
   }

@@ -174,12 +174,14 @@ describe('the number of connections', () => {
 describe('an acceptor that is closed', () => {
   const closing = failure('closed', 'the server is closing')
 
-  it('cuts who has not said HELLO, leaves the others to their owner, and frees its addresses', async ({ ports }) => {
+  it('ends what is with who has not said HELLO, leaves the others to their owner, and frees its addresses', async ({
+    ports,
+  }) => {
     const accepting = await ports.acceptor()
     const { acceptor, owner, address } = accepting
     const ready = await greeted(ports, accepting, 'ready')
     const waiting = [await silent(ports, accepting), await silent(ports, accepting)]
-    await acceptor.close(closing)
+    await acceptor.close(closing, 1_000)
     for (const peer of waiting) await peer.closed
     expect(owner.gone.map(({ error }) => error)).toEqual([closing, closing])
     await alive(ready)
@@ -192,7 +194,7 @@ describe('an acceptor that is closed', () => {
     const address = raw.address
     await raw.close()
     const listening = expect(acceptor.listen(address)).rejects.toBe(closing)
-    await acceptor.close(closing)
+    await acceptor.close(closing, 1_000)
     await listening
     await expect(ports.rawPeer(address)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     await expect(acceptor.listen('tcp://127.0.0.1:0')).rejects.toBe(closing)

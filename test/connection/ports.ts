@@ -89,7 +89,7 @@ export class Ports {
     const { environment, options } = this.#environment(given)
     const owner = this.#owner()
     const acceptor = new Acceptor(options.socket, environment, owner, () => [])
-    this.#closers.push(() => acceptor.close(failure('closed', 'the test is over')))
+    this.#closers.push(() => acceptor.close(failure('closed', 'the test is over'), 0))
     return { acceptor, owner, environment, address: await acceptor.listen('tcp://127.0.0.1:0') }
   }
 

@@ -133,10 +133,14 @@ describe('options', () => {
     }
   })
 
-  it('of close() are held to the same', () => {
+  it('of close() are held to the same', async () => {
     expect(failureOf(() => closeRules.parse({ grace: 1 }, 'close')).message).toContain('did you mean graceMs?')
-    expect(failureOf(() => new Server().close({ graceMs: '1' as never })).details).toEqual({ option: 'close.graceMs' })
-    expect(failureOf(() => new Server().close({ graceMs: -1 })).reason).toBe('option-range')
+    const details = { option: 'close.graceMs' }
+    await expect(new Server().close({ graceMs: '1' as never })).rejects.toMatchObject({
+      reason: 'option-type',
+      details,
+    })
+    await expect(new Server().close({ graceMs: -1 })).rejects.toMatchObject({ reason: 'option-range' })
   })
 
   it('that contradict each other are refused', () => {

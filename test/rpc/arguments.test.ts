@@ -3,6 +3,7 @@ import {
   type CallOptions,
   type Client,
   clientStream,
+  closeOnSignal,
   defineService,
   duplex,
   oneWay,
@@ -86,6 +87,14 @@ describe('what is no options object', () => {
       await expect(closing).rejects.toMatchObject({ reason: 'option-range' })
     }
     expect(await client.call('all.ask', 7)).toBe(7)
+  })
+})
+
+describe('closeOnSignal', () => {
+  it.each([[null], [5], [[5]], [{}]])('refuses %j, which cannot be closed', (targets) => {
+    const before = process.listenerCount('SIGTERM')
+    expect(() => closeOnSignal(wrong(targets))).toThrow(expect.objectContaining({ reason: 'option-type' }))
+    expect(process.listenerCount('SIGTERM')).toBe(before)
   })
 })
 

@@ -97,13 +97,27 @@ describe('server.close()', () => {
     expect(server.info().connections).toEqual([])
   })
 
-  it('cuts who has not said HELLO', async ({ stage }) => {
+  it('ends what is with who has not said HELLO', async ({ stage }) => {
     const { server, address } = await stage.listening()
     const silent = await stage.dial(address)
     await silent.nextOf(KIND.HELLO)
-    await server.close()
+    const closing = server.close()
+    expect(await silent.nextOf(KIND.GO_AWAY)).toMatchObject({ aux: 0, id: 0 })
+    await closing
     await silent.closed
     expect(server.info().buffers.current).toBe(0)
+  })
+
+  it('tells who calls before its HELLO has arrived that the call did not run', async ({ stage }) => {
+    const { server, address } = await stage.holding()
+    const client = stage.client(address, { retry: { maxAttempts: 1 } })
+    // Our HELLO made it ready; its own is on its way.
+    await client.connect()
+    const closing = server.close()
+    const call = client.call('hold', 1).catch((error: unknown) => error)
+    expect(await call).toMatchObject({ code: 'UNAVAILABLE', processed: 'no' })
+    await closing
+    expect(server.metrics().handlersStarted).toBe(0)
   })
 
   it('tells the last id it accepted, answers those, and neither runs nor answers what comes later', async ({
