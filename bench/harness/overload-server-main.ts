@@ -20,11 +20,15 @@ const server = new Server({
 const large = randomBytes(LARGE_BYTES)
 let failed = 0
 const lastServedAt = new Map<string, number>()
-/** The longest from the last answer for a peer to the end of its connection. */
-let cutMs = 0
+/** From the last answer for a peer to the end of its connection, at most; and the same from the last for any of them. */
+const cut = { oneMs: 0, allMs: 0 }
+let anyServedAt = 0
 server.watch(({ state, address: remote }) => {
   const servedAt = state === 'closed' ? lastServedAt.get(remote) : undefined
-  if (servedAt !== undefined) cutMs = Math.max(cutMs, performance.now() - servedAt)
+  if (servedAt === undefined) return
+  const now = performance.now()
+  cut.oneMs = Math.max(cut.oneMs, now - servedAt)
+  cut.allMs = Math.max(cut.allMs, now - anyServedAt)
 })
 server.implement(Overload, {
   burn: (bytes) => {
@@ -37,7 +41,8 @@ server.implement(Overload, {
     throw new TransportError('always', { code: 'UNAVAILABLE', origin: 'user' })
   },
   large: (_, { peer }) => {
-    lastServedAt.set(peer.address, performance.now())
+    anyServedAt = performance.now()
+    lastServedAt.set(peer.address, anyServedAt)
     return Buffer.from(large)
   },
 })
@@ -50,7 +55,7 @@ serveOrders((order) => {
     case 'received':
       return failed
     case 'cut':
-      return cutMs
+      return cut
     case 'connections':
       return server.info().connections.length
     default:
