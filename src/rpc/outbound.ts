@@ -131,7 +131,11 @@ export class Outbound implements SessionOwner {
         return promise
       }
     }
-    if (this.#throttle.active && !this.#admit(pending)) return promise
+    const keptBack = this.keptBack()
+    if (keptBack !== null) {
+      pending.fail(keptBack)
+      return promise
+    }
     const session = this.ready(lane)
     if (session === null) {
       this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) }, lane)
@@ -146,18 +150,26 @@ export class Outbound implements SessionOwner {
     return new HedgedCall(first, hedge, { environment: this.#environment, repeater: this.#repeater, start })
   }
 
-  /** Whether the server would take the call, as far as can be told; if not, it fails here. Counted. */
-  #admit(attempt: PendingCall): boolean {
+  /** Why a call or a stream is not sent: its server would refuse it, as far as can be told. Or null. Counted. */
+  keptBack(): TransportError | null {
     const { clock, random, counters } = this.#environment
-    if (this.#throttle.admit(clock.now(), random.next())) return true
+    if (!this.#throttle.active || this.#throttle.admit(clock.now(), random.next())) return null
     counters.failed('throttled')
-    attempt.fail(failure('throttled', 'the server has refused most calls lately: this one was not sent'))
-    return false
+    return failure('throttled', 'the server has refused most calls lately: this one was not sent')
+  }
+
+  /** A stream failed. Calls are heard of by who repeats them. */
+  onStreamFailed(error: TransportError): void {
+    this.#repeater.noteOverload(error)
   }
 
   /** Makes a call that failed, on another connection where there is one. */
   #callAgain(attempt: PendingCall): void {
-    if (this.#throttle.active && !this.#admit(attempt)) return
+    const keptBack = this.keptBack()
+    if (keptBack !== null) {
+      attempt.fail(keptBack)
+      return
+    }
     let metadata: Uint8Array | null
     let lane: number
     try {

@@ -1,4 +1,4 @@
-import { failure } from '../base/errors.js'
+import { failure, TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import { watchCall } from './abort.js'
 import { ambientCall } from './ambient-call.js'
@@ -12,7 +12,7 @@ import type { AnyMethod } from './service.js'
 import type { Session } from './session.js'
 
 /** Where streams find a connection. */
-export type StreamRoute = Pick<Outbound, 'metadata' | 'readyForStream' | 'whenReady'>
+export type StreamRoute = Pick<Outbound, 'metadata' | 'keptBack' | 'readyForStream' | 'whenReady' | 'onStreamFailed'>
 
 /** Opens streams on whichever connection of a pool is best, and holds their deadlines. */
 export class StreamOpener {
@@ -71,6 +71,7 @@ export class StreamOpener {
         this.#open.delete(over)
         if (this.#open.size === 0) this.#deadlines.stop()
         carrier?.caller.onStreamOver(error)
+        if (error instanceof TransportError) this.#outbound.onStreamFailed(error)
       },
     )
     const open = (session: Session): void => {
@@ -83,6 +84,11 @@ export class StreamOpener {
     if (!watchCall(stream, options.signal, outer)) return stream
     if (timeoutMs < 1) {
       stream.fail(expired(ownMs, 'no'))
+      return stream
+    }
+    const keptBack = this.#outbound.keptBack()
+    if (keptBack !== null) {
+      stream.fail(keptBack)
       return stream
     }
     const session = this.#outbound.readyForStream(lane)

@@ -5,11 +5,13 @@ import {
   type Client,
   type ClientOptions,
   defineService,
+  serverStream,
   TransportError,
   unary,
 } from '../../src/index.js'
 import { encodeFault } from '../../src/wire/fault.js'
 import { KIND } from '../../src/wire/frame.js'
+import { FEATURE, type HelloFields } from '../../src/wire/hello.js'
 import { answerFrame, type Frame, frame, goAwayFrame, type RawPeer, type RawServer } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
@@ -21,6 +23,7 @@ const Ledger = defineService('ledger', {
   add: unary<number, number>(),
   set: unary<number, number>({ idempotent: true }),
   get: unary<number, number>({ idempotent: true, hedge: { delayMs: 50, maxAttempts: 3 } }),
+  watch: serverStream<number, number>(),
 })
 
 function errorOf({ id }: Frame, processed: Processed, reason = '', status = UNAVAILABLE, retryAfterMs = 0): Buffer {
@@ -34,9 +37,14 @@ interface Scene {
   readonly raw: RawServer
 }
 
+const STREAMS: Partial<HelloFields> = {
+  features: FEATURE.FLOW,
+  flow: { maxStreams: 16, streamWindowBytes: 65_536, laneWindowBytes: 65_536 },
+}
+
 async function scene(stage: Stage, options: ClientOptions = {}): Promise<Scene> {
   const clock = new VirtualClock()
-  return { clock, ...(await stage.clientAndPeer({ clock, pool: { max: 1 }, ...options })) }
+  return { clock, ...(await stage.clientAndPeer({ clock, pool: { max: 1 }, ...options }, STREAMS)) }
 }
 
 async function settle(): Promise<void> {
@@ -260,6 +268,7 @@ describe('a client whose server fails everything', () => {
         throw new TransportError('broken', { code: 'UNAVAILABLE', origin: 'user' })
       },
       get: () => 0,
+      watch: async function* () {},
     })
     const client = stage.client(address, { retry: { minBackoffMs: 1, maxBackoffMs: 1 } })
     const { set } = client.use(Ledger)
@@ -296,6 +305,32 @@ describe('a client whose server refuses everything for want of time', () => {
     let again = 0
     for (let count = 0; count < 20; count += 1) again += await offer(({ id }) => answerFrame(id, 1))
     expect(again).toBe(20)
+  })
+
+  it('keeps streams to itself as it does calls', async ({ stage }) => {
+    const { client, clock, peer } = await scene(stage)
+    const { watch } = client.use(Ledger)
+    const offer = async (): Promise<number> => {
+      const stream = watch(1)
+      const next = stream.next().catch((error: unknown) => error)
+      await settle()
+      const opened = peer.unread.filter(({ kind }) => kind === KIND.STREAM_OPEN)
+      const fault = { processed: 'no', retryAfterMs: 0, reason: 'overloaded', message: '' } as const
+      for (const { id } of opened) {
+        peer.write(frame(KIND.STREAM_END, { aux: RESOURCE_EXHAUSTED, id, body: encodeFault(fault) }))
+        await peer.nextOf(KIND.STREAM_OPEN)
+      }
+      const reason = opened.length > 0 ? 'overloaded' : 'throttled'
+      expect(await next).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason, processed: 'no' })
+      clock.advance(10)
+      return opened.length
+    }
+    for (let count = 0; count < 100; count += 1) await offer()
+    let sent = 0
+    for (let count = 0; count < 100; count += 1) sent += await offer()
+    expect(sent).toBeLessThan(25)
+    expect(client.metrics()).toMatchObject({ callsStarted: 200, callsFailed: 200 })
+    expect(client.info().connections).toMatchObject([{ openStreams: 0 }])
   })
 })
 

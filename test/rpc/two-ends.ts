@@ -104,6 +104,8 @@ export class End {
     this.connection = new Connection(channel, this.environment, this.#maker, registry.services, 0, dialled)
     this.streams = new StreamOpener(this.environment, {
       metadata: () => null,
+      keptBack: () => null,
+      onStreamFailed: nothing,
       readyForStream: () => this.session,
       whenReady: () => Promise.reject(failure('misuse', 'there is one connection, and it is ready')),
     })
