@@ -9,6 +9,12 @@ import { LoopPressure, maxWaitOf, type OverloadOptions } from './load-shedding.j
 
 /** Handlers that take longer than this on average are better queued: a queued call costs a tenth of it. */
 const SLOW_MS = 0.05
+/**
+ * So long are calls run before the event loop looks at its sockets again, `limits.maxTurnMs` at most. Whoever asks little
+ * waits for one such run to be read, and for one more until its answer is written; a round of the loop costs a few
+ * hundredths of it.
+ */
+const RUN_MS = 1
 /** Of a turn in the average time of a job. */
 const AVERAGE_WEIGHT = 0.1
 /** How often the lateness of the event loop is looked at while calls come. */
@@ -17,7 +23,7 @@ const LOOK_MS = 50
 /**
  * Calls for handlers that keep the processor busy. Where each ran as it was read, the others would wait in the buffers
  * of the system, where nobody sees how old they are, and by the time they are read their callers have gone. So when a
- * turn of a connection took long for the few calls it ran, calls are only read, and run from here: a few milliseconds of
+ * turn of a connection took long for the few calls it ran, calls are only read, and run from here: a millisecond of
  * them a turn, one of each connection after the other, until none is left.
  */
 export class Backlog {
@@ -109,7 +115,7 @@ export class Backlog {
   #runSome(): void {
     const { clock, limits } = this.#environment
     const beganAt = clock.now()
-    const endsAt = beganAt + limits.maxTurnMs
+    const endsAt = beganAt + Math.min(RUN_MS, limits.maxTurnMs)
     let now = beganAt
     let jobs = 0
     do {
