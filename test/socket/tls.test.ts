@@ -386,7 +386,8 @@ describe('the options of TLS', () => {
       ['tls.cert', { cert: junk, key: node.key }],
       ['tls.cert', { cert: `${node.cert}\n${junk}`, key: node.key }],
       ['tls.cert', weak.small],
-      ['tls.cert', weak.sha1],
+      // OpenSSL 3.5, of Node 22 on, leaves this one to the peer, who refuses it: see the two tests of weak certificates.
+      ...(process.versions.openssl.startsWith('3.0.') ? [['tls.cert', weak.sha1] as const] : []),
       ['tls.ca', { ca: junk }],
     ]
     for (const [option, given] of rows) {
