@@ -221,7 +221,7 @@ export const PLANTS = [
   {
     name: 'leaves-before-what-crosses',
     file: 'rpc/session.js',
-    text: 'if (this.connection.flow === null || !this.#registry.streamed) {',
+    text: 'if (!this.#registry.beyondCalls) {',
     replacement: 'if (this.connection !== null) {',
     breaks: 'a stream that crosses a GO_AWAY is refused, and its source is spent',
   },

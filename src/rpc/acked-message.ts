@@ -3,6 +3,7 @@ import type { OneWayTicket } from '../connection/ticket.js'
 import type { AckStage, Unacked, Unacknowledged } from '../connection/unacked.js'
 import type { Abortable } from './abort.js'
 import type { Ack } from './options.js'
+import { furthest } from './retry.js'
 import type { AnyMethod } from './service.js'
 import type { Waiter } from './waiting-calls.js'
 
@@ -41,6 +42,8 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
   #unacked: Unacked | null = null
   #begun = false
   #id = 0
+  /** On the connections before this one. */
+  #ran: Processed = 'no'
 
   constructor(
     parcel: AckedParcel,
@@ -105,16 +108,20 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
 
   onLost(error: TransportError, ran: Processed): void {
     if (this.settled) return
-    if (ran === 'no' || this.parcel.resend) this.#owner.onAgain(this)
-    else this.fail(processed(error, ran))
+    if (ran === 'no' || this.parcel.resend) {
+      this.#ran = furthest(this.#ran, ran)
+      this.#owner.onAgain(this)
+    } else this.fail(processed(error, ran))
   }
 
   giveUp(error: (ran: Processed) => TransportError): void {
     this.fail(error(this.#begun ? 'maybe' : 'no'))
   }
 
+  /** What an earlier connection may have made of it is not undone by what happens to it now. */
   fail(error: TransportError): void {
-    if (this.#settle(false)) this.#reject(error)
+    const ran = furthest(this.#ran, error.processed)
+    if (this.#settle(false)) this.#reject(ran === error.processed ? error : processed(error, ran))
   }
 
   #succeed(): void {

@@ -8,7 +8,7 @@ import { RetryBudget, type RetryOptions } from './retry-budget.js'
 import type { Throttle } from './throttle.js'
 
 /** So often is a call taken to another connection without a token. A fleet that restarts one by one passes it on. */
-const MAX_MOVES = 10
+export const MAX_MOVES = 10
 
 type Parts = Pick<Environment, 'clock' | 'random' | 'wheel' | 'counters'>
 

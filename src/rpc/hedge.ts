@@ -2,7 +2,7 @@ import { failure, type Processed, processed, type TransportError } from '../base
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Environment } from '../connection/environment.js'
 import type { Abortable } from './abort.js'
-import { type CallRepeater, withAttempts } from './call-repeater.js'
+import { type CallRepeater, MAX_MOVES, withAttempts } from './call-repeater.js'
 import type { CallKeeper, PendingCall } from './pending-call.js'
 import { furthest, remedyFor } from './retry.js'
 import type { Repeats } from './service.js'
@@ -29,6 +29,8 @@ export class HedgedCall implements CallKeeper, Abortable {
   readonly #open = new Set<PendingCall>()
   #last: PendingCall
   #made = 1
+  /** Attempts of which a leaving server has said that it will not run them. They cost nothing, as for other calls. */
+  #moves = 0
   #ran: Processed = 'no'
   #over = false
 
@@ -48,7 +50,14 @@ export class HedgedCall implements CallKeeper, Abortable {
     if (this.#over) return null
     const { repeater } = this.#parts
     repeater.noteOverload(error)
-    if (remedyFor(error, true) !== 'none') {
+    const remedy = remedyFor(error, true)
+    if (remedy === 'move' && this.#moves < MAX_MOVES && !repeater.closed) {
+      this.#moves += 1
+      this.#parts.environment.counters.callsMoved += 1
+      this.#startNext(attempt)
+      return null
+    }
+    if (remedy !== 'none') {
       if (this.#mayMakeMore() && repeater.spend()) {
         this.#makeAnother()
         return null
@@ -85,7 +94,11 @@ export class HedgedCall implements CallKeeper, Abortable {
 
   #makeAnother(): void {
     this.#made += 1
-    const next = this.#last.again({ made: this.#made, moves: 0, processed: this.#ran, place: this.#last.place })
+    this.#startNext(this.#last)
+  }
+
+  #startNext({ place }: PendingCall): void {
+    const next = this.#last.again({ made: this.#made, moves: this.#moves, processed: this.#ran, place })
     this.#last = next
     this.#keep(next)
     this.#parts.start(next)

@@ -123,7 +123,8 @@ export class Outbound implements SessionOwner {
     pending.outer = outer
     pending.keeper = this.#repeater
     counters.callsStarted += 1
-    const watched = method.repeats.hedge === null ? pending : this.#hedge(pending, method.repeats.hedge)
+    const { hedge } = method.repeats
+    const watched = hedge === null || options.idempotent === false ? pending : this.#hedge(pending, hedge)
     if (outer !== null || options.signal !== undefined) {
       if (!watchCall(watched, options.signal, outer)) return promise
       if (timeoutMs < 1) {

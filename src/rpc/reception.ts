@@ -107,7 +107,11 @@ export class Reception {
 
 /** Users choose code and message by throwing a `TransportError` of origin `user`; anything else stays here. */
 export function handlerError(error: unknown): TransportError {
-  if (error instanceof TransportError && error.origin === 'user' && Object.hasOwn(STATUS, error.code)) return error
+  try {
+    if (error instanceof TransportError && error.origin === 'user' && Object.hasOwn(STATUS, error.code)) return error
+  } catch {
+    // A proxy that cannot be looked at.
+  }
   return failure('handler-failed', 'the handler failed')
 }
 

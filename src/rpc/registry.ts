@@ -5,7 +5,7 @@ import { BatchHandler } from './batch-handler.js'
 import { type HandlerOptions, HandlerQueue, handlerRules } from './handler-queue.js'
 import { type OverloadOptions, overloadRules } from './load-shedding.js'
 import type { ServerCall } from './server-call.js'
-import { type AnyMethod, isStreamed, type Methods, type Service, serviceFacts } from './service.js'
+import { type AnyMethod, type Methods, type Service, serviceFacts } from './service.js'
 import type { ServiceHandlers, ServiceOptions } from './service-types.js'
 
 export type AnyHandler = Handler | BatchHandler<unknown>
@@ -41,9 +41,9 @@ export class Registry {
     return this.#services
   }
 
-  /** Some method is a stream. */
-  get streamed(): boolean {
-    return [...this.#byName.values()].some(({ method }) => isStreamed(method.kind))
+  /** Some method is a stream or takes one-way messages: what cannot just be refused and made elsewhere. */
+  get beyondCalls(): boolean {
+    return [...this.#byName.values()].some(({ method }) => method.kind !== 'unary')
   }
 
   find(name: string): Registration | undefined {

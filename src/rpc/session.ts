@@ -200,7 +200,8 @@ export class Session implements Receiver {
       this.connection.leave(this.#dispatcher.leave(), why)
       this.#awaitCrossing()
     }
-    this.#endWhenDone()
+    // Not at once: whoever asks may be a handler, whose call is open when it has returned.
+    this.#environment.turns.whenEnds(() => this.#endWhenDone())
     return this.#gone
   }
 
@@ -299,10 +300,10 @@ export class Session implements Receiver {
 
   /**
    * A call that crosses our GO_AWAY is refused by it, and its caller knows that it may be made elsewhere. Of a stream
-   * that crosses it some of the source may be spent: it is served.
+   * that crosses it some of the source may be spent, and of a one-way message nobody would hear: they are served.
    */
   #awaitCrossing(): void {
-    if (this.connection.flow === null || !this.#registry.streamed) {
+    if (!this.#registry.beyondCalls) {
       this.#streams.leave()
       return
     }

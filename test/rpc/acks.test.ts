@@ -286,6 +286,18 @@ describe('a lost connection', () => {
     await sent
   })
 
+  it('is not forgotten by one that is to be sent again: what ends it then does not say that it never ran', async ({
+    stage,
+  }) => {
+    const { client, peer } = await stage.clientAndPeer({ pool: { min: 1, max: 1 } }, { features: FEATURE.ACKS })
+    const sent = reasonOf(client.send('note', 1, { ack: 'processed', resend: true }))
+    await peer.nextOf(KIND.ONE_WAY)
+    peer.destroy()
+    await until(() => client.state === 'connecting')
+    await client.close()
+    expect(await sent).toBe('closed maybe')
+  })
+
   it('moves what never left it to another, whatever its sender chose', async ({ stage }) => {
     const { client, peer, raw } = await stage.clientAndPeer(
       { pool: { min: 1, max: 1 }, compression: { algorithm: 'none' } },

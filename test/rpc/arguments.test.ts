@@ -152,3 +152,27 @@ describe('a stream that is given up', () => {
     },
   )
 })
+
+describe('a handler that throws what cannot be looked at', () => {
+  const revoked = (): unknown => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  }
+
+  it.for([
+    [
+      'at once',
+      () => {
+        throw revoked()
+      },
+    ],
+    ['later', () => Promise.reject(revoked())],
+  ] as const)('has failed, %s, and holds nothing', async ([, handler], { stage }) => {
+    const { server, address } = await stage.listening()
+    server.handle('odd', handler)
+    const client = stage.client(address)
+    expect(await outcomeOf(() => client.call('odd', 1))).toMatchObject({ reason: 'handler-failed', processed: 'yes' })
+    expect(server.info().connections).toMatchObject([{ runningHandlers: 0 }])
+  })
+})

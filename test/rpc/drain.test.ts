@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { KIND } from '../../src/wire/frame.js'
-import { callFrame, faultOf, frame, goAwayFrame, methodFrame, packed } from '../fixtures/raw-peer.js'
+import { callFrame, faultOf, frame, goAwayFrame, MSGPACK, methodFrame, packed } from '../fixtures/raw-peer.js'
 import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
@@ -22,6 +22,39 @@ describe('server.close()', () => {
     expect(await Promise.all(calls)).toEqual([0, 1])
     await closing
     expect(server.info().connections).toEqual([])
+  })
+
+  it.for(['answers at once', 'has to wait itself'])(
+    'answers the handler that asked for it, which %s',
+    async (how, { stage }) => {
+      const { server, address } = await stage.listening()
+      const closing: Promise<void>[] = []
+      server.handle('shutdown', () => {
+        closing.push(server.close({ graceMs: 10_000 }))
+        return how === 'answers at once' ? 'bye' : turn().then(() => 'bye')
+      })
+      expect(await stage.client(address).call('shutdown', null)).toBe('bye')
+      await Promise.all(closing)
+      expect(closing).toHaveLength(1)
+    },
+  )
+
+  it('takes one-way messages that cross its GO_AWAY', async ({ stage }) => {
+    const seen: unknown[] = []
+    const { server, peer } = await stage.serverAndPeer((made) => {
+      made.receive('note', (value) => {
+        seen.push(value)
+      })
+    })
+    await until(() => server.info().connections[0]?.state === 'ready')
+    const closing = server.close()
+    await peer.nextOf(KIND.GO_AWAY)
+    const { id } = await peer.nextOf(KIND.PING)
+    const note = frame(KIND.ONE_WAY, { flags: MSGPACK, aux: 1, body: packed('crossed') })
+    peer.write(methodFrame(1, 'note'), note, frame(KIND.PONG, { id }))
+    await closing
+    expect(seen).toEqual(['crossed'])
+    expect(server.metrics().oneWayReceived).toBe(1)
   })
 
   it('waits for one-way handlers as well', async ({ stage }) => {

@@ -391,6 +391,34 @@ describe('a hedged call', () => {
     expect(poor.client.metrics()).toMatchObject({ callsHedged: 1, retriesRefused: 1 })
   })
 
+  it('is moved by a server that leaves like any other: that is no attempt, and takes no token', async ({ stage }) => {
+    const { client, peers, get } = await two(stage)
+    const call = get(1)
+    await settle()
+    const at = peers[0].unread.some(({ kind }) => kind === KIND.CALL) ? 0 : 1
+    const { id } = await peers[at].nextOf(KIND.CALL)
+    peers[at].write(goAwayFrame(id - 1))
+    const moved = await peers[1 - at]?.nextOf(KIND.CALL)
+    peers[1 - at]?.write(answerFrame((moved as Frame).id, 7))
+    expect(await call).toBe(7)
+    expect(client.metrics()).toMatchObject({ callsMoved: 1, callsHedged: 0, callsRetried: 0, callsSucceeded: 1 })
+  })
+
+  it('is made once where its caller says that it must not run twice', async ({ stage }) => {
+    const { clock, client, peers, get } = await two(stage)
+    const call = get(1, { idempotent: false })
+    await settle()
+    clock.advance(200)
+    await settle()
+    const made = peers.flatMap(({ unread }) => unread.filter(({ kind }) => kind === KIND.CALL))
+    expect(made).toHaveLength(1)
+    expect(client.metrics().callsHedged).toBe(0)
+    for (const peer of peers) {
+      if (peer.unread.some(({ kind }) => kind === KIND.CALL)) peer.write(answerFrame((made[0] as Frame).id, 3))
+    }
+    expect(await call).toBe(3)
+  })
+
   it('goes on in its other attempts when one fails, and at once in another where there is none', async ({ stage }) => {
     const { clock, client, peers, get } = await two(stage)
     const call = get(1)
