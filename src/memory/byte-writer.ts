@@ -8,6 +8,9 @@ import { Ring } from './ring.js'
  */
 export const REFERENCE_FROM_BYTES = 4096
 
+/** Up to here copying byte by byte takes less than the 40 ns of a call of `set`. */
+const LOOP_BYTES = 20
+
 const NOTHING = Buffer.alloc(0)
 
 /** A pooled buffer being filled, with the number of segments and writers that still need it. */
@@ -92,8 +95,7 @@ export class ByteWriter {
     this.ensure(length)
     this.copiedBytes += length
     const { bytes, position } = this
-    if (length <= 48) {
-      // Below about 48 bytes the loop is cheaper than making the view that `set` needs.
+    if (length <= LOOP_BYTES) {
       for (let index = 0; index < length; index += 1) bytes[position + index] = source[start + index] as number
     } else if (start === 0 && end === source.length) {
       bytes.set(source, position)

@@ -54,6 +54,8 @@ export class Pool<M extends Member> {
   readonly #wishes: LeaseWish<M>[] = []
   /** Somebody found nothing to pick, and has heard nothing since. */
   #awaited = false
+  /** Growing was tried, and would come to the same until something changes: `#replenish` hears of all that does. */
+  #grown = false
   /** A connection for bulk: nobody wants one more, somebody does, or one could not be had lately. */
   #bulkState: 'enough' | 'wanted' | 'refused' = 'enough'
   #closed = false
@@ -107,7 +109,7 @@ export class Pool<M extends Member> {
     if (probe !== null) return probe
     const member = lessBusyOfTwo(this.#ready, this.#parts.random)
     if (member === null) return this.#pickNone()
-    if (member.inFlight >= this.#options.growAtInFlight) this.#grow()
+    if (!this.#grown && member.inFlight >= this.#options.growAtInFlight) this.#grow()
     return member
   }
 
@@ -335,6 +337,7 @@ export class Pool<M extends Member> {
   /** Keeps `min` connections to each endpoint, and as many more as somebody waits for. */
   #replenish(): void {
     if (this.#closed) return
+    this.#grown = false
     for (const endpoint of this.#endpoints) {
       while (endpoint.size < this.#least(endpoint)) endpoint.grow()
     }
@@ -357,6 +360,7 @@ export class Pool<M extends Member> {
   /** One connection more, to the endpoint that has fewest. At most one is being made beyond `min`. */
   #grow(): void {
     if (this.#closed) return
+    this.#grown = true
     if (this.#endpoints.some(({ making, failures }) => making > 0 && failures === 0)) return
     const endpoint = this.#roomiest()
     if (endpoint !== null && endpoint.making === 0) endpoint.grow()

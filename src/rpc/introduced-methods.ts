@@ -1,3 +1,4 @@
+// Hot path: `find` runs for every call and message received.
 import { failure, type TransportError } from '../base/errors.js'
 import type { Agreement } from '../connection/hello.js'
 import type { Registration, Registry } from './registry.js'
@@ -5,7 +6,8 @@ import { checkName } from './service.js'
 
 interface Introduced {
   readonly name: string
-  registration: Registration | undefined
+  /** Who serves it, once that is known and the peer has the same contract. */
+  found: Registration | null
 }
 
 /** The method names that the peer introduced on one connection, by their numbers. */
@@ -34,7 +36,7 @@ export class IntroducedMethods {
       return failure('name-malformed', 'a method name that is no name', { origin: 'peer' })
     }
     this.#count += 1
-    this.#byNumber[number] = { name, registration: this.#registry.find(name) }
+    this.#byNumber[number] = { name, found: null }
     return null
   }
 
@@ -42,14 +44,18 @@ export class IntroducedMethods {
   find(number: number): Registration | TransportError | null {
     const introduced = this.#byNumber[number]
     if (introduced === undefined) return null
-    // Looked up again until somebody serves it: handlers may be added late.
-    introduced.registration ??= this.#registry.find(introduced.name)
-    const { registration } = introduced
+    return introduced.found ?? this.#search(introduced)
+  }
+
+  /** Asked again for each message until somebody serves it: handlers may be added late. */
+  #search(introduced: Introduced): Registration | TransportError {
+    const registration = this.#registry.find(introduced.name)
     if (registration === undefined) return failure('method-unknown', `nobody handles ${introduced.name}`)
     const { service } = registration.method
-    if (service === null || this.#agreement.services.length === 0) return registration
-    const theirs = this.#agreement.services.find(({ name }) => name === service.name)
-    if (theirs === undefined || theirs.fingerprint === service.fingerprint) return registration
-    return failure('contract-mismatch', `the peer has another contract for the service ${service.name}`)
+    const theirs = service === null ? undefined : this.#agreement.services.find(({ name }) => name === service.name)
+    if (theirs !== undefined && theirs.fingerprint !== service?.fingerprint)
+      return failure('contract-mismatch', `the peer has another contract for the service ${service?.name}`)
+    introduced.found = registration
+    return registration
   }
 }
