@@ -256,9 +256,9 @@ export const PLANTS = [
   {
     name: 'bytes-not-copied',
     file: 'codec/copy.js',
-    text: 'if (length <= ON_HEAP_BYTES) return new FastBuffer(view);',
+    text: 'const length = end - start;',
     replacement:
-      'if (length > 40) return new FastBuffer(bytes.buffer, bytes.byteOffset + start, length); if (length <= ON_HEAP_BYTES) return new FastBuffer(view);',
+      'const length = end - start; if (length > 40) return new FastBuffer(bytes.buffer, bytes.byteOffset + start, length);',
     breaks: 'a body changes when the next bytes are read',
   },
   {

@@ -7,11 +7,44 @@ const FastBuffer = Reflect.get(Buffer, Symbol.species) as new (
   length: number,
 ) => Buffer
 
-/** Up to here copying byte by byte takes less than making the view that `set` needs, and setting it: 80 ns. */
-const LOOP_BYTES = 48
-
 /** Copies begin at a multiple of this, so that none is slower for where it lies. */
 const ALIGNMENT = 8
+
+/**
+ * Up to here bytes are copied four at a time: 32 take 20 ns so, 110 one by one, and 80 by `set` and the view of the
+ * source that it needs.
+ */
+const WORDS_BYTES = 64
+const WORD_BYTES = 4
+
+/**
+ * The source of the last copy. Asking a buffer for its memory takes as long as copying 32 bytes, and it is nearly always
+ * the one that sockets are read into.
+ */
+class Source {
+  bytes: Uint8Array = new Uint8Array(0)
+  /** The same bytes. */
+  words = new DataView(this.bytes.buffer)
+  #memory = this.bytes.buffer
+  #offset = 0
+
+  is(bytes: Uint8Array): void {
+    const { buffer, byteOffset, length } = bytes
+    this.bytes = bytes
+    this.words = new DataView(buffer, byteOffset, length)
+    this.#memory = buffer
+    this.#offset = byteOffset
+  }
+
+  /** A plain view, which is cheaper to make than a Buffer's `subarray`. */
+  view(start: number, length: number): Uint8Array {
+    return new Uint8Array(this.#memory, this.#offset + start, length)
+  }
+}
+
+const source = new Source()
+/** A source that is larger than what sockets are read into is not kept alive by this. */
+const KEPT_BYTES = 64 * 1024
 
 /**
  * Memory that copies share, as those of `Buffer.from` do: a view of it takes half the time of memory of one's own, and
@@ -20,6 +53,7 @@ const ALIGNMENT = 8
 class Slab {
   readonly #size: number
   #bytes: Buffer
+  #words: DataView
   #memory: ArrayBufferLike
   #used = 0
 
@@ -27,16 +61,22 @@ class Slab {
     this.#size = size
     this.#bytes = Buffer.allocUnsafeSlow(size)
     this.#memory = this.#bytes.buffer
+    this.#words = new DataView(this.#memory)
   }
 
-  /** A copy of `bytes[start, start + length)`. */
-  copy(bytes: Uint8Array, start: number, length: number): Buffer {
+  /** A copy of so many bytes of `source`. */
+  copy(start: number, length: number): Buffer {
     if (this.#used + length > this.#size) this.#renew()
     const at = this.#used
-    const to = this.#bytes
-    if (length <= LOOP_BYTES)
-      for (let index = 0; index < length; index += 1) to[at + index] = bytes[start + index] as number
-    else to.set(viewOf(bytes, start, length), at)
+    if (length > WORDS_BYTES) this.#bytes.set(source.view(start, length), at)
+    else {
+      const to = this.#words
+      const { words, bytes } = source
+      let done = 0
+      for (; done + WORD_BYTES <= length; done += WORD_BYTES)
+        to.setInt32(at + done, words.getInt32(start + done, true), true)
+      for (; done < length; done += 1) this.#bytes[at + done] = bytes[start + done] as number
+    }
     this.#used = (at + length + ALIGNMENT - 1) & -ALIGNMENT
     return new FastBuffer(this.#memory, at, length)
   }
@@ -44,6 +84,7 @@ class Slab {
   #renew(): void {
     this.#bytes = Buffer.allocUnsafeSlow(this.#size)
     this.#memory = this.#bytes.buffer
+    this.#words = new DataView(this.#memory)
     this.#used = 0
   }
 }
@@ -56,31 +97,14 @@ const smallSlab = new Slab(8 * 1024)
 const SHARED_BYTES = 4_096
 const slab = new Slab(32 * 1024)
 
-/** The memory of the last source. Asking a buffer for it takes as long as copying 32 bytes, and it is nearly always the same. */
-let lastSource: Uint8Array = new Uint8Array(0)
-let lastMemory = lastSource.buffer
-let lastOffset = 0
-/** A source that is larger than what sockets are read into is not kept alive by this. */
-const KNOWN_BYTES = 64 * 1024
-
 /** `bytes[start, end)` in memory of its own. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Buffer {
   const length = end - start
-  if (length <= SMALL_BYTES) return smallSlab.copy(bytes, start, length)
-  if (length <= SHARED_BYTES) return slab.copy(bytes, start, length)
-  const copy = Buffer.allocUnsafeSlow(length)
-  copy.set(viewOf(bytes, start, length))
-  return copy
-}
-
-/** A plain view, which is cheaper to make than a Buffer's `subarray`. */
-function viewOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  if (bytes === lastSource) return new Uint8Array(lastMemory, lastOffset + start, length)
-  const { buffer, byteOffset } = bytes
-  if (bytes.length <= KNOWN_BYTES) {
-    lastSource = bytes
-    lastMemory = buffer
-    lastOffset = byteOffset
+  if (bytes.length > KEPT_BYTES || length > SHARED_BYTES) {
+    const copy = Buffer.allocUnsafeSlow(length)
+    copy.set(bytes.subarray(start, end))
+    return copy
   }
-  return new Uint8Array(buffer, byteOffset + start, length)
+  if (bytes !== source.bytes) source.is(bytes)
+  return length <= SMALL_BYTES ? smallSlab.copy(start, length) : slab.copy(start, length)
 }

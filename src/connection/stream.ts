@@ -12,6 +12,7 @@ import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import { HeldBody } from './held-body.js'
 import type { InboundMessage } from './inbound.js'
+import { Pace } from './pace.js'
 import { reentrant } from './reentrant.js'
 import { SENDER, type Sender, type SenderTurn } from './sender.js'
 import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.js'
@@ -124,6 +125,11 @@ export class Stream implements Sender, Ticket {
     if (this.#state === 'reset') return false
     const hungry = !this.ours && this.#state === 'open' && this.#receive.held === 0
     return hungry || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
+  }
+
+  /** For who sends a source without waiting for anything else. */
+  pace(): Pace {
+    return new Pace(this.#place.writes, this.#place.environment.clock)
   }
 
   leave(): number {

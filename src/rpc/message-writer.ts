@@ -63,6 +63,7 @@ export class MessageWriter<T> {
    */
   async pump(source: MessageSource<T>): Promise<boolean> {
     const iterator = iteratorOf(source)
+    const pace = this.#stream.pace()
     for (;;) {
       let step = iterator.next()
       let told = false
@@ -85,6 +86,7 @@ export class MessageWriter<T> {
           throw processed(asError(error), 'maybe')
         }
         if (room !== null) await room
+        else if (pace.sent()) await pace.rest()
       }
       if (this.#over !== null) {
         if (!told) await iterator.return?.()

@@ -2,6 +2,7 @@
 import { failure, type TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import type { OneWayLane } from '../connection/one-way-lane.js'
+import { Pace } from '../connection/pace.js'
 import { Coalescer } from '../mailbox/coalescer.js'
 import type { AckedSender } from './acked-sender.js'
 import { ackOf, laneOf, type SendOptions } from './options.js'
@@ -26,7 +27,7 @@ interface Parcel extends Route {
   readonly merged: boolean
 }
 
-/** Where a batch was interrupted: the last message taken out of it waits on this connection. */
+/** Where a batch was interrupted: the last message taken out of it waits on this connection, or others get their turn. */
 interface Pumped {
   readonly session: Session
   readonly sent: Promise<void>
@@ -160,10 +161,12 @@ export class OneWaySender {
   /** Sends all that is left, as long as nothing has to wait. Returns null when nothing is left. */
   #pump(session: Session, rest: Iterator<unknown>, route: Route): Pumped | null {
     const { method, lane, metadata } = route
+    const pace = new Pace(session.connection.writes, this.#environment.clock)
     for (let next = rest.next(); next.done !== true; next = rest.next()) {
       // The iterator of the user may close what it likes.
-      if (session.usable && session.caller.sendNow(method, next.value, lane, metadata)) continue
-      return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value, merged: false }) }
+      if (session.usable && session.caller.sendNow(method, next.value, lane, metadata)) {
+        if (pace.sent()) return { session, sent: pace.rest() }
+      } else return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value, merged: false }) }
     }
     return null
   }

@@ -90,7 +90,7 @@ export class Outbound implements SessionOwner {
         onFound: (found) =>
           this.#pool.update(found.map((one) => placeOf(one, sessions, { environment, socket, services }))),
         onFailed: (error) => this.#pool.onUnresolved(error),
-        used: () => pool.min > 0 || this.#pool.facts().size > 0 || this.#held > 0,
+        used: () => pool.min > 0 || this.#pool.facts().size > 0 || this.#held() > 0,
       },
     )
     this.#pool = new Pool<Session>(environment, pool, {
@@ -216,7 +216,7 @@ export class Outbound implements SessionOwner {
     return {
       pool: this.#pool.facts(),
       endpoints: this.#pool.endpoints(),
-      waitingCalls: this.#held + this.#repeater.pausing,
+      waitingCalls: this.#held() + this.#repeater.pausing,
       connections: this.#sessions.all().map((session) => session.info()),
     }
   }
@@ -245,7 +245,7 @@ export class Outbound implements SessionOwner {
   }
 
   onRoom(): void {
-    if (this.#held > 0) this.#goOn()
+    if (this.#held() > 0) this.#goOn()
   }
 
   onFault(session: Session): void {
@@ -294,7 +294,7 @@ export class Outbound implements SessionOwner {
   }
 
   /** Messages that wait for a connection. */
-  get #held(): number {
+  #held(): number {
     return this.#waiting.length + this.#waitingBulk.length
   }
 
