@@ -7,6 +7,9 @@ const FastBuffer = Reflect.get(Buffer, Symbol.species) as new (
   length: number,
 ) => Buffer
 
+/** Called by itself: looking it up on a Buffer takes the engine another 12 ns. */
+const { set } = Uint8Array.prototype
+
 /** Copies begin at a multiple of this, so that none is slower for where it lies. */
 const ALIGNMENT = 8
 
@@ -68,7 +71,7 @@ class Slab {
   copy(start: number, length: number): Buffer {
     if (this.#used + length > this.#size) this.#renew()
     const at = this.#used
-    if (length > WORDS_BYTES) this.#bytes.set(source.view(start, length), at)
+    if (length > WORDS_BYTES) set.call(this.#bytes, source.view(start, length), at)
     else {
       const to = this.#words
       const { words, bytes } = source

@@ -26,6 +26,11 @@ import { HeldFrame } from './held-frame.js'
 import { laneOfFlags } from './message-flags.js'
 import type { OneWayTicket, Ticket } from './ticket.js'
 
+/** What its messages cost is taken of a lane's credit. */
+export interface Payer {
+  charge(bytes: number): void
+}
+
 /** No open batch. */
 const CLOSED = -1
 /** In the key of a batch: its messages have ids. */
@@ -53,8 +58,11 @@ export abstract class FrameWriter {
   #payloadOffset = 0
   #batchKey = CLOSED
   #batchCount = 0
-  /** What of the open batch its lane has paid. */
+  /** Who pays for the open batch, and what it has paid. */
+  #payer: Payer | null = null
   #charged = 0
+  /** The open batch is closed when its frame has come to this. */
+  #room = 0
   /** The open batch has its form already: a second message was begun, and may have been taken back. */
   #isBatch = false
   #encoding = false
@@ -87,8 +95,8 @@ export abstract class FrameWriter {
   protected abstract schedule(): void
   /** A frame that cannot leave now, or not whole. */
   protected abstract hold(frame: HeldFrame): void
-  /** One-way messages of a lane take so many bytes more of its credit: as each is encoded, not when their batch closes. */
-  protected abstract charge(lane: number, bytes: number): void
+  /** Who pays for the one-way messages of a lane: as each is encoded, not when their batch closes. */
+  protected abstract payer(lane: number): Payer | null
 
   /** Both sides have agreed on compression. */
   startCompressing(): void {
@@ -196,8 +204,12 @@ export abstract class FrameWriter {
       this.beginMessage(KIND.ONE_WAY, flags, method, ticket === null ? 0 : ticket.begin())
       this.#batchKey = key
       this.#batchCount = 0
+      this.#payer = this.payer(laneOfFlags(flags))
       this.#charged = 0
       this.#isBatch = false
+      // One more inline message must always fit the peer's limits.
+      const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
+      this.#room = Math.min(this.batchBytes, most - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
     } else {
       this.#encoding = true
       ticket?.begin()
@@ -235,12 +247,11 @@ export abstract class FrameWriter {
     }
     this.#batchCount += 1
     const size = openFrameBytes(out)
-    this.#charge(size)
-    // One more inline message must always fit the peer's limits.
-    const most = Math.min(this.maxFrameBytes, this.maxMessageBytes)
-    const room = Math.min(this.batchBytes, most - REFERENCE_FROM_BYTES - MESSAGE_PREFIX_BYTES)
-    if (size >= room || this.#batchCount >= this.environment.batch.maxMessages) this.closeBatch()
-    else this.schedule()
+    this.#payer?.charge(size - this.#charged)
+    this.#charged = size
+    if (size >= this.#room || this.#batchCount >= this.environment.batch.maxMessages) this.closeBatch()
+    // Whoever joins an open batch leaves with it.
+    else if (this.#batchCount === 1 || this.closed) this.schedule()
   }
 
   /** No batch goes on. */
@@ -249,8 +260,9 @@ export abstract class FrameWriter {
   }
 
   protected closeBatch(): void {
-    const lane = laneOfKey(this.#batchKey)
+    const payer = this.#payer
     this.#batchKey = CLOSED
+    this.#payer = null
     if (this.#batchCount === 0) {
       abandonFrame(this.out)
       return
@@ -259,13 +271,9 @@ export abstract class FrameWriter {
     const charged = this.#charged
     this.#charged = 0
     // More than was charged where the second message of a batch turned it into one, and was taken back.
-    this.charge(lane, HEADER_BYTES + this.endMessage() - charged)
-  }
-
-  /** The open one-way frame has come to so many bytes. What it costs is what it is long, before compression. */
-  #charge(frameBytes: number): void {
-    this.charge(laneOfKey(this.#batchKey), frameBytes - this.#charged)
-    this.#charged = frameBytes
+    // What it costs is what it is long, before compression.
+    const frameBytes = HEADER_BYTES + this.endMessage()
+    payer?.charge(frameBytes - charged)
   }
 
   /** A large message does not join a batch: what is open before it is closed, and it travels alone, by reference. */
@@ -282,7 +290,8 @@ export abstract class FrameWriter {
       out.put(reference)
     }
     this.#batchKey = CLOSED
-    this.charge(laneOfKey(key), HEADER_BYTES + this.endMessage(ticket))
+    const frameBytes = HEADER_BYTES + this.endMessage(ticket)
+    this.payer(laneOfFlags((key >>> 16) & 0xff))?.charge(frameBytes)
     // One that is held takes its id when it leaves.
     if (ticket !== null && ticket.endPosition !== Number.POSITIVE_INFINITY) ticket.leave()
   }
@@ -320,8 +329,4 @@ export abstract class FrameWriter {
       },
     )
   }
-}
-
-function laneOfKey(key: number): number {
-  return laneOfFlags((key >>> 16) & 0xff)
 }

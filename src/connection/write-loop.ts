@@ -248,8 +248,8 @@ export class WriteLoop extends FrameWriter implements Writes {
     this.enqueue(frame)
   }
 
-  protected charge(lane: number, bytes: number): void {
-    this.#oneWays?.[lane]?.charge(bytes)
+  protected payer(lane: number): OneWayLane | null {
+    return this.#oneWays?.[lane] ?? null
   }
 
   #makeOneWay(lane: number): OneWayLane {

@@ -11,6 +11,9 @@ export const REFERENCE_FROM_BYTES = 4096
 /** Up to here copying byte by byte takes less than the 40 ns of a call of `set`. */
 const LOOP_BYTES = 20
 
+/** Called by itself: looking it up on a Buffer takes the engine another 12 ns. */
+const { set } = Uint8Array.prototype
+
 const NOTHING = Buffer.alloc(0)
 
 /** A pooled buffer being filled, with the number of segments and writers that still need it. */
@@ -97,10 +100,8 @@ export class ByteWriter {
     const { bytes, position } = this
     if (length <= LOOP_BYTES) {
       for (let index = 0; index < length; index += 1) bytes[position + index] = source[start + index] as number
-    } else if (start === 0 && end === source.length) {
-      bytes.set(source, position)
     } else {
-      bytes.set(source.subarray(start, end), position)
+      set.call(bytes, length === source.length ? source : source.subarray(start, end), position)
     }
     this.position = position + length
   }

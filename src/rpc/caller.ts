@@ -1,6 +1,5 @@
 // Hot path: `call`, `send` and `onAnswer` run for every message.
 import { failure, processed, type TransportError } from '../base/errors.js'
-import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import { sendCancel } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
@@ -105,10 +104,9 @@ export class Caller implements CallPlace {
     pending.id = id
     pending.place = this
     try {
-      const { request } = method
-      writes.beginCall(flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null), number, id, timeoutMs)
+      writes.beginCall(flagsOf(method.requestCodec, lane, metadata !== null), number, id, timeoutMs)
       if (metadata !== null) writes.putMetadata(metadata)
-      request.encode(value, writes.out)
+      method.request.encode(value, writes.out)
       writes.endMessage(pending)
     } catch (error) {
       writes.abandon()
@@ -189,10 +187,10 @@ export class Caller implements CallPlace {
       return
     }
     this.answered += 1
-    const { response } = pending.method
+    const { response, responseCodec } = pending.method
     let value: unknown
     try {
-      if (message.codec !== CODEC_NUMBER[response.name]) throw wrongCodec(message.codec, response.name)
+      if (message.codec !== responseCodec) throw wrongCodec(message.codec, response.name)
       value = response.decode(message.bytes, message.start, message.end, message.owned, this.#environment.limits)
     } catch (error) {
       const failed = processed(asError(error), 'yes')
@@ -263,13 +261,12 @@ export class Caller implements CallPlace {
     const { writes } = this.#connection
     if (writes.encoding) throw reentrant()
     const number = this.#numbers.get(method) || this.#numbers.introduce(method)
-    const { request } = method
-    const flags = flagsOf(CODEC_NUMBER[request.name], lane, metadata !== null)
+    const flags = flagsOf(method.requestCodec, lane, metadata !== null)
     try {
       if (held) writes.beginHeldOneWay(flags, number)
       else writes.beginOneWay(flags, number, ticket)
       if (metadata !== null) writes.putMetadata(metadata)
-      request.encode(value, writes.out)
+      method.request.encode(value, writes.out)
       if (held) writes.holdOneWay(flags, number, writes.oneWay(lane), ticket)
       else writes.endOneWay(ticket)
     } catch (error) {

@@ -2,7 +2,6 @@
 // Long: a call is taken, held, run, answered and refused in one place, which is where its slot is kept.
 import type { Clock } from '../base/clock.js'
 import { failure, type StatusCode, TransportError } from '../base/errors.js'
-import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import { refusalOf, sendError, sendRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
@@ -278,12 +277,12 @@ export class Dispatcher implements HeldCallOwner {
   }
 
   /** Writes the answer. */
-  #finish(id: number, lane: number, { response }: AnyMethod, value: unknown): void {
+  #finish(id: number, lane: number, { response, responseCodec }: AnyMethod, value: unknown): void {
     this.#environment.counters.handlersFinished += 1
     if (this.#connection.state === 'closed') return
     const { writes } = this.#connection
     try {
-      writes.beginAnswer(flagsOf(CODEC_NUMBER[response.name], lane, false), id)
+      writes.beginAnswer(flagsOf(responseCodec, lane, false), id)
       response.encode(value, writes.out)
       writes.endMessage()
     } catch (error) {

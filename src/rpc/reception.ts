@@ -1,7 +1,6 @@
 // Hot path: `accept` and `serverCall` run for every call and message received.
 import { failure, TransportError } from '../base/errors.js'
 import { STATUS } from '../base/status.js'
-import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
@@ -63,7 +62,7 @@ export class Reception {
     if (found === null) throw failure('frame-malformed', `method number ${number} was never introduced`)
     if (found instanceof TransportError) throw found
     const { method } = found
-    if (codec === CODEC_NUMBER[method.request.name]) return found
+    if (codec === method.requestCodec) return found
     throw failure('codec-not-agreed', `${method.name} takes ${method.request.name}, got codec number ${codec}`)
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { failure } from '../base/errors.js'
 import { group, type InputOf, integer, type OutputOf } from '../base/options.js'
-import type { Codec } from '../codec/codec.js'
+import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { msgpack } from '../codec/msgpack.js'
 import { type CoalescerOptions, checkCoalescing } from '../mailbox/coalescer.js'
 
@@ -19,6 +19,9 @@ export interface Method<Request, Response, Kind extends MethodKind = MethodKind>
   readonly name: string
   readonly request: Codec<Request>
   readonly response: Codec<Response>
+  /** The numbers that stand for the two codecs on the wire. */
+  readonly requestCodec: number
+  readonly responseCodec: number
   /** The contract it belongs to; null for a loose method. */
   readonly service: ServiceFacts | null
   /** Of one-way methods: what is sent within a short time leaves merged; null where each message leaves by itself. */
@@ -121,7 +124,19 @@ function makeMethod<Request, Response, Kind extends MethodKind>(
   repeats: Repeats = ONCE,
 ): Method<Request, Response, Kind> {
   methodCount += 1
-  return { kind, name, request, response, service, coalescing, repeats, index: methodCount }
+  const [requestCodec, responseCodec] = [CODEC_NUMBER[request.name], CODEC_NUMBER[response.name]]
+  return {
+    kind,
+    name,
+    request,
+    response,
+    requestCodec,
+    responseCodec,
+    service,
+    coalescing,
+    repeats,
+    index: methodCount,
+  }
 }
 
 /** Any method: a codec both reads and writes its type, so that no narrower type contains them all. */
