@@ -44,7 +44,7 @@ export const PLANTS = [
   {
     name: 'batch-overdraws-lane',
     file: 'connection/frame-writer.js',
-    text: 'this.#charge(size);',
+    text: 'this.#payer?.charge(size - this.#charged);\n        this.#charged = size;',
     replacement: '',
     breaks: 'a large message leaves behind a batch that used up the credit',
   },
@@ -235,7 +235,7 @@ export const PLANTS = [
   {
     name: 'timer-left-at-close',
     file: 'rpc/session.js',
-    text: 'this.#environment.wheel.disarm(this.#grace);',
+    text: 'this.#disarm(this.#grace);',
     replacement: '',
     breaks: 'a timer outlives its connection',
   },

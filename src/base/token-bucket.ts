@@ -1,13 +1,13 @@
 /** A rate with a burst: `burst` tokens at first, `perSecond` more each second, never more than `burst`. */
 export class TokenBucket {
   readonly #burst: number
-  readonly #perMs: number
+  readonly #perSecond: number
   #tokens: number
   #refilledAt: number
 
   constructor(burst: number, perSecond: number, now: number) {
     this.#burst = burst
-    this.#perMs = perSecond / 1000
+    this.#perSecond = perSecond
     this.#tokens = burst
     this.#refilledAt = now
   }
@@ -24,11 +24,11 @@ export class TokenBucket {
   borrow(count: number, now: number): number {
     this.#refill(now)
     this.#tokens -= count
-    return this.#tokens >= 0 ? 0 : -this.#tokens / this.#perMs
+    return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1_000
   }
 
   #refill(now: number): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#refilledAt) * this.#perMs)
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#refilledAt) / 1_000) * this.#perSecond)
     this.#refilledAt = now
   }
 }

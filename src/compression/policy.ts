@@ -19,6 +19,7 @@ const LAST_PROBE_EVERY = 1_024
 const FAST_BYTES = 8 * 1024 * 1024
 const MOST_FAST_BYTES = 64 * 1024 * 1024
 const FAST_MS = 250
+/** As many as `#taken` has. */
 const BUCKETS = 5
 const BUCKET_MS = FAST_MS / BUCKETS
 
@@ -72,7 +73,7 @@ export class CompressionPolicy {
   /** Bytes that compression saved in what is not handed over yet. */
   #savedBytes = 0
   /** Bytes taken at once, by time in buckets around a clock face, and the number of the newest one. */
-  readonly #taken = new Float64Array(BUCKETS)
+  readonly #taken: number[] = [0, 0, 0, 0, 0]
   #newestBucket = 0
   #drainedBytes = 0
   #drainedMs = 0

@@ -8,7 +8,8 @@ import { Admission } from './admission.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import type { Environment } from './environment.js'
 import { Guests } from './guests.js'
-import type { ServiceFingerprint } from './hello.js'
+import type { Agreement, ServiceFingerprint } from './hello.js'
+import type { Receiver } from './inbound.js'
 
 /** Accepts connections on any number of addresses, as many as the limits allow. */
 export class Acceptor {
@@ -92,39 +93,56 @@ export class Acceptor {
 
   /** Of a channel that is counted. */
   #greet(channel: ByteChannel, host: string, handshakeMs: number): void {
-    const { counters } = this.#environment
-    let peerId: string | null = null
-    const handshakeOver = (connection: Connection): void => {
-      if (!this.#handshaking.delete(connection)) return
-      this.#admission.handshakeOver(host)
-      if (this.#handshaking.size === 0) this.#onNoneLeft()
-    }
-    const connection = new Connection(
-      channel,
-      this.#environment,
-      {
-        onReady: (ready, agreement) => {
-          handshakeOver(ready)
-          const refusal = this.#admission.identify(agreement.peerId)
-          if (refusal !== null) {
-            ready.fail(refusal)
-            return null
-          }
-          // Counted from here on, also where the owner does not want it.
-          peerId = agreement.peerId
-          return this.#owner.onReady(ready, agreement)
-        },
-        onGone: (gone, error) => {
-          handshakeOver(gone)
-          counters.connectionsClosed += 1
-          this.#admission.leave(peerId)
-          this.#owner.onGone(gone, error)
-        },
-      },
-      this.#services(),
-      handshakeMs,
-      false,
-    )
+    const accepted = new Accepted(this, host)
+    const connection = new Connection(channel, this.#environment, accepted, this.#services(), handshakeMs, false)
     this.#handshaking.add(connection)
+  }
+
+  /** Of a connection that was accepted: HELLO is done. `accepted` takes note of whom it is counted for. */
+  onReady(connection: Connection, agreement: Agreement, accepted: Accepted): Receiver | null {
+    this.#handshakeOver(connection, accepted.host)
+    const refusal = this.#admission.identify(agreement.peerId)
+    if (refusal !== null) {
+      connection.fail(refusal)
+      return null
+    }
+    // Counted from here on, also where the owner does not want it.
+    accepted.peerId = agreement.peerId
+    return this.#owner.onReady(connection, agreement)
+  }
+
+  /** Of a connection that was accepted: it is gone. */
+  onGone(connection: Connection, error: TransportError, { host, peerId }: Accepted): void {
+    this.#handshakeOver(connection, host)
+    this.#environment.counters.connectionsClosed += 1
+    this.#admission.leave(peerId)
+    this.#owner.onGone(connection, error)
+  }
+
+  #handshakeOver(connection: Connection, host: string): void {
+    if (!this.#handshaking.delete(connection)) return
+    this.#admission.handshakeOver(host)
+    if (this.#handshaking.size === 0) this.#onNoneLeft()
+  }
+}
+
+/** What one connection is counted for. A class, because closures would be a twentieth of what an idle one costs. */
+class Accepted implements ConnectionOwner {
+  readonly host: string
+  /** Null before HELLO. */
+  peerId: string | null = null
+  readonly #acceptor: Acceptor
+
+  constructor(acceptor: Acceptor, host: string) {
+    this.#acceptor = acceptor
+    this.host = host
+  }
+
+  onReady(connection: Connection, agreement: Agreement): Receiver | null {
+    return this.#acceptor.onReady(connection, agreement, this)
+  }
+
+  onGone(connection: Connection, error: TransportError): void {
+    this.#acceptor.onGone(connection, error, this)
   }
 }

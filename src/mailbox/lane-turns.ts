@@ -8,13 +8,17 @@ import { LANE_COUNT } from './lane.js'
  */
 export const PATIENCE = 16
 
+const BITS = 8
+const MASK = (1 << BITS) - 1
+
 /**
  * Which lane goes next: the highest that waits, unless a lower one was passed over too often; of several such the
  * higher goes first. A lane below is so never starved, and the lanes above lose one turn in sixteen to each lane below
  * them. Arithmetic only.
  */
 export class LaneTurns {
-  readonly #passedOver = new Uint8Array(LANE_COUNT)
+  /** How often each lane was passed over, a byte each: an array would be most of what an idle connection keeps here. */
+  #passedOver = 0
 
   /** The lane whose turn it is among those whose bits are set in `waiting`, or -1. */
   next(waiting: number): number {
@@ -22,21 +26,29 @@ export class LaneTurns {
     let starved = false
     for (let lane = 0; lane < LANE_COUNT; lane += 1) {
       if ((waiting & (1 << lane)) === 0) {
-        this.#passedOver[lane] = 0
+        this.#set(lane, 0)
         continue
       }
-      const late = (this.#passedOver[lane] as number) >= PATIENCE - 1
+      const late = this.#times(lane) >= PATIENCE - 1
       if (chosen < 0 || (late && !starved)) chosen = lane
       starved ||= late
     }
     if (chosen < 0) return chosen
     for (let lane = 0; lane < LANE_COUNT; lane += 1) if (lane !== chosen) this.#passOver(lane, waiting)
-    this.#passedOver[chosen] = 0
+    this.#set(chosen, 0)
     return chosen
   }
 
   #passOver(lane: number, waiting: number): void {
-    const times = this.#passedOver[lane] as number
-    if ((waiting & (1 << lane)) !== 0 && times < PATIENCE) this.#passedOver[lane] = times + 1
+    const times = this.#times(lane)
+    if ((waiting & (1 << lane)) !== 0 && times < PATIENCE) this.#set(lane, times + 1)
+  }
+
+  #times(lane: number): number {
+    return (this.#passedOver >>> (lane * BITS)) & MASK
+  }
+
+  #set(lane: number, times: number): void {
+    this.#passedOver = (this.#passedOver & ~(MASK << (lane * BITS))) | (times << (lane * BITS))
   }
 }

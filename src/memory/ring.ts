@@ -1,11 +1,14 @@
 const FIRST_CAPACITY = 8
 
+/** What rings that never held anything share. */
+const NOTHING: never[] = []
+
 /**
  * A first-in first-out queue in a circular array: adding and taking cost the same however long it is, which
  * `Array.shift` does not promise. The owner bounds it; it grows by doubling and forgets what was taken.
  */
 export class Ring<T> {
-  #items: (T | undefined)[] = []
+  #items: (T | undefined)[] = NOTHING
   #head = 0
   #length = 0
 

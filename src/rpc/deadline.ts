@@ -18,9 +18,11 @@ interface DeadlineParts {
 export class DeadlineWatch {
   readonly #clock: Clock
   readonly #wheel: TimerWheel
-  readonly #timer: WheelTimer
   readonly #turns: Turns
-  readonly #onTurnEnd: (now: number) => void
+  readonly #expire: (now: number) => number
+  /** Made with the first deadline: most connections serve or make calls, and not both. */
+  #timer: WheelTimer | null = null
+  #onTurnEnd: ((now: number) => void) | null = null
   #earliest = Number.POSITIVE_INFINITY
   /** The shortest timeout that begins with the end of this turn. */
   #shortest = Number.POSITIVE_INFINITY
@@ -30,16 +32,7 @@ export class DeadlineWatch {
     this.#clock = clock
     this.#wheel = wheel
     this.#turns = turns
-    this.#timer = new WheelTimer(() => {
-      this.#earliest = Number.POSITIVE_INFINITY
-      const next = expire(this.#clock.now())
-      if (next < this.#earliest) this.#arm(next)
-    })
-    this.#onTurnEnd = (now) => {
-      const deadline = now + this.#shortest
-      this.#shortest = Number.POSITIVE_INFINITY
-      if (deadline < this.#earliest) this.#arm(deadline)
-    }
+    this.#expire = expire
   }
 
   /** There is a call with this deadline now. */
@@ -50,7 +43,10 @@ export class DeadlineWatch {
   /** There is a call now whose time begins when this turn ends. */
   noteTimeout(timeoutMs: number): void {
     if (timeoutMs >= this.#shortest) return
-    if (this.#shortest === Number.POSITIVE_INFINITY) this.#turns.whenEnds(this.#onTurnEnd)
+    if (this.#shortest === Number.POSITIVE_INFINITY) {
+      this.#onTurnEnd ??= (now) => this.#begin(now)
+      this.#turns.whenEnds(this.#onTurnEnd)
+    }
     this.#shortest = timeoutMs
   }
 
@@ -58,11 +54,25 @@ export class DeadlineWatch {
   stop(): void {
     this.#shortest = Number.POSITIVE_INFINITY
     this.#earliest = Number.POSITIVE_INFINITY
-    this.#wheel.disarm(this.#timer)
+    if (this.#timer !== null) this.#wheel.disarm(this.#timer)
+  }
+
+  /** The turn has ended, and with it begins the time of its calls. */
+  #begin(now: number): void {
+    const deadline = now + this.#shortest
+    this.#shortest = Number.POSITIVE_INFINITY
+    if (deadline < this.#earliest) this.#arm(deadline)
   }
 
   #arm(deadline: number): void {
     this.#earliest = deadline
+    this.#timer ??= new WheelTimer(() => this.#onDue())
     this.#wheel.arm(this.#timer, deadline - this.#clock.now())
+  }
+
+  #onDue(): void {
+    this.#earliest = Number.POSITIVE_INFINITY
+    const next = this.#expire(this.#clock.now())
+    if (next < this.#earliest) this.#arm(next)
   }
 }

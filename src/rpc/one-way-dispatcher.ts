@@ -43,8 +43,8 @@ export class OneWayDispatcher {
   /** What is over `limits.maxOpenCalls`. */
   readonly #backlog = new Ring<Delivery>()
   #gatherings: Gathering[] = []
-  /** Calls whose handlers have not settled. */
-  readonly #running = new Set<ServerCall>()
+  /** Calls whose handlers have not settled; made when one takes its time. */
+  #running: Set<ServerCall> | null = null
   /** Messages in the queues of handlers. */
   #queued = 0
   /** Null while nobody has asked for one. */
@@ -60,12 +60,12 @@ export class OneWayDispatcher {
 
   /** Handlers that have not settled. */
   get running(): number {
-    return this.#running.size
+    return this.#running === null ? 0 : this.#running.size
   }
 
   /** Messages that are not handled yet. */
   get open(): number {
-    return this.#running.size + this.#queued + this.#backlog.length + this.#gatherings.length
+    return this.running + this.#queued + this.#backlog.length + this.#gatherings.length
   }
 
   onOneWay(message: InboundMessage): void {
@@ -127,25 +127,25 @@ export class OneWayDispatcher {
   /** The connection is lost. What it has brought is handled all the same; handlers are told that nobody is there. */
   onClosed(error: TransportError): void {
     this.onTurnEnd()
-    for (const call of this.#running) call.abort(error)
+    for (const call of this.#running ?? []) call.abort(error)
   }
 
   /** A method: asking a private getter takes the engine a call into its runtime. */
   #full(): boolean {
-    return this.#running.size >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
+    return this.running >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
   }
 
   /** Peers that know of no credit are not read instead, and never bring more than the limit: not even to wait. */
   #paceReading(): void {
     if (this.#connection.flow !== null) return
-    const crowded = this.#full() || this.#running.size + this.#queued >= this.#environment.limits.maxOpenCalls
+    const crowded = this.#full() || this.running + this.#queued >= this.#environment.limits.maxOpenCalls
     if (crowded) this.#connection.pauseReading(PAUSE.HANDLERS)
     else this.#connection.resumeReading(PAUSE.HANDLERS)
   }
 
   /** Where a message was dropped that made room for another: reading now would bring a third between the two. */
   #readOnLater(): void {
-    if (this.#connection.flow !== null || this.#running.size + this.#queued > 0) return
+    if (this.#connection.flow !== null || this.running + this.#queued > 0) return
     this.#environment.clock.nextTurn(() => this.#paceReading())
   }
 
@@ -256,14 +256,15 @@ export class OneWayDispatcher {
   #await(result: Promise<unknown>, delivery: Delivery): void {
     const { counters } = this.#environment
     const { call, registration } = delivery
+    this.#running ??= new Set()
     this.#running.add(call)
     this.#paceReading()
     const settled = (failed: TransportError | null): void => {
       counters.handlersFinished += 1
-      this.#running.delete(call)
+      this.#running?.delete(call)
       this.#settle(delivery, failed)
       registration.queue?.settled()
-      while (this.#running.size < this.#environment.limits.maxOpenCalls) {
+      while (this.running < this.#environment.limits.maxOpenCalls) {
         const next = this.#backlog.shift()
         if (next === undefined) break
         this.#start(next)

@@ -92,19 +92,25 @@ export class Session implements Receiver {
   readonly agreement: Agreement
   readonly numbers: MethodNumbers
   readonly caller: Caller
-  readonly unacked: Unacked
   readonly #reception: Reception
   readonly #dispatcher: Dispatcher
   readonly #oneWays: OneWayDispatcher
-  readonly #streams: StreamDispatcher
+  /** Made with the first message that is to be acknowledged. */
+  #unacked: Unacked | null = null
+  /** Made with the first stream. */
+  #streams: StreamDispatcher | null = null
+  readonly #backlog: Backlog
   readonly #environment: Environment
   readonly #owner: SessionOwner
-  readonly #grace: WheelTimer
-  readonly #gone: Promise<void>
+  /** For who waits until it is gone; made when somebody does. */
+  #gone: Promise<void> | null = null
   #setGone: () => void = () => {}
-  readonly #age: WheelTimer
-  readonly #crossing: WheelTimer
+  /** These three are made when they are armed. */
+  #grace: WheelTimer | null = null
+  #age: WheelTimer | null = null
+  #crossing: WheelTimer | null = null
   readonly #registry: Registry
+  #isGone = false
   #leaving = false
   #closing = false
   /** The peer may have begun something before it read that we leave. */
@@ -126,30 +132,29 @@ export class Session implements Receiver {
     this.#registry = registry
     this.numbers = new MethodNumbers(connection, agreement, environment)
     this.caller = new Caller(connection, agreement, environment, this.numbers, () => owner.onFault(this))
-    this.unacked = new Unacked(environment.limits.maxUnackedMessages)
+    this.#backlog = backlog
     const onSettled = (): void => this.#endWhenDone()
     this.#reception = new Reception(connection, agreement, environment, registry, backlog)
     this.#dispatcher = new Dispatcher(connection, environment, this.#reception, backlog, onSettled, () => {
       return this.inFlight > 0
     })
     this.#oneWays = new OneWayDispatcher(connection, environment, this.#reception, onSettled)
-    this.#streams = new StreamDispatcher(connection, environment, this.#reception, backlog, onSettled)
-    this.#grace = new WheelTimer(() => this.#onGraceOver())
-    this.#age = new WheelTimer(() => this.#onAged())
-    this.#crossing = new WheelTimer(() => this.#onCrossed())
     this.#armAge()
-    this.#gone = new Promise((resolve) => {
-      this.#setGone = resolve
-    })
+  }
+
+  /** Our messages that the peer has not acknowledged. */
+  get unacked(): Unacked {
+    this.#unacked ??= new Unacked(this.#environment.limits.maxUnackedMessages)
+    return this.#unacked
   }
 
   get inFlight(): number {
-    return this.caller.open + this.unacked.open + this.connection.openStreams
+    return this.caller.open + this.#unackedOpen() + this.connection.openStreams
   }
 
   get activity(): number {
     // Whatever begins changes one of them.
-    return this.caller.lastId + this.unacked.nextId
+    return this.caller.lastId + (this.#unacked === null ? 0 : this.#unacked.nextId)
   }
 
   get answered(): number {
@@ -173,7 +178,7 @@ export class Session implements Receiver {
       ...this.connection.info(),
       openCalls: this.caller.open,
       openStreams: this.connection.openStreams,
-      runningHandlers: this.#dispatcher.open + this.#oneWays.running + this.#streams.open,
+      runningHandlers: this.#dispatcher.open + this.#oneWays.running + this.#servedStreams(),
     }
   }
 
@@ -187,12 +192,13 @@ export class Session implements Receiver {
    * watchers are told.
    */
   close(graceMs: number, why = closedError()): Promise<void> {
-    if (this.connection.state === 'closed') return this.#gone
+    if (this.connection.state === 'closed') return this.#whenGone()
     const { clock, wheel } = this.#environment
     // It may be closing already, and in less of a hurry.
     const endsAt = clock.now() + graceMs
     if (endsAt < this.#graceEndsAt) {
       this.#graceEndsAt = endsAt
+      this.#grace ??= new WheelTimer(() => this.#onGraceOver())
       wheel.arm(this.#grace, graceMs)
     }
     if (!this.#closing) {
@@ -202,14 +208,15 @@ export class Session implements Receiver {
     }
     // Not at once: whoever asks may be a handler, whose call is open when it has returned.
     this.#environment.turns.whenEnds(() => this.#endWhenDone())
-    return this.#gone
+    return this.#whenGone()
   }
 
   /** Of `openSession`: the channel is gone. */
   onGone(): void {
-    this.#environment.wheel.disarm(this.#grace)
-    this.#environment.wheel.disarm(this.#age)
-    this.#environment.wheel.disarm(this.#crossing)
+    this.#disarm(this.#grace)
+    this.#disarm(this.#age)
+    this.#disarm(this.#crossing)
+    this.#isGone = true
     this.#setGone()
   }
 
@@ -246,7 +253,7 @@ export class Session implements Receiver {
   }
 
   onStreamOpen(message: InboundMessage): void {
-    this.#streams.onStreamOpen(message)
+    this.#streamDispatcher().onStreamOpen(message)
   }
 
   onCancel(id: number, code: StatusCode): void {
@@ -278,17 +285,47 @@ export class Session implements Receiver {
     this.#leaving = true
     this.#owner.onLeaving(this)
     this.caller.onClosed(error, handedBytes)
-    this.unacked.onClosed(error, handedBytes)
+    this.#unacked?.onClosed(error, handedBytes)
     this.#dispatcher.onClosed(error)
     this.#oneWays.onClosed(error)
-    this.#streams.onClosed()
+    this.#streams?.onClosed()
+  }
+
+  #whenGone(): Promise<void> {
+    if (this.#isGone) return Promise.resolve()
+    this.#gone ??= new Promise((resolve) => {
+      this.#setGone = resolve
+    })
+    return this.#gone
+  }
+
+  #unackedOpen(): number {
+    return this.#unacked === null ? 0 : this.#unacked.open
+  }
+
+  /** Streams that the peer opened and whose handler has not settled. */
+  #servedStreams(): number {
+    return this.#streams === null ? 0 : this.#streams.open
+  }
+
+  #streamDispatcher(): StreamDispatcher {
+    this.#streams ??= new StreamDispatcher(this.connection, this.#environment, this.#reception, this.#backlog, () =>
+      this.#endWhenDone(),
+    )
+    return this.#streams
+  }
+
+  #disarm(timer: WheelTimer | null): void {
+    if (timer !== null) this.#environment.wheel.disarm(timer)
   }
 
   #armAge(): void {
     const { wheel, random, connection } = this.#environment
     const { maxAgeMs } = connection
     // Connections that began together, after a restart, must not end together.
-    if (maxAgeMs > 0) wheel.arm(this.#age, maxAgeMs * (1 - AGE_JITTER + 2 * AGE_JITTER * random.next()))
+    if (maxAgeMs === 0) return
+    this.#age = new WheelTimer(() => this.#onAged())
+    wheel.arm(this.#age, maxAgeMs * (1 - AGE_JITTER + 2 * AGE_JITTER * random.next()))
   }
 
   #onAged(): void {
@@ -304,18 +341,19 @@ export class Session implements Receiver {
    */
   #awaitCrossing(): void {
     if (!this.#registry.beyondCalls) {
-      this.#streams.leave()
+      this.#streamDispatcher().leave()
       return
     }
     this.#mayCross = true
+    this.#crossing ??= new WheelTimer(() => this.#onCrossed())
     this.#environment.wheel.arm(this.#crossing, CROSSING_MS)
     this.connection.whenEchoed(() => this.#onCrossed())
   }
 
   #onCrossed(): void {
-    this.#environment.wheel.disarm(this.#crossing)
+    this.#disarm(this.#crossing)
     this.#mayCross = false
-    this.#streams.leave()
+    this.#streamDispatcher().leave()
     this.#endWhenDone()
   }
 
@@ -327,8 +365,8 @@ export class Session implements Receiver {
 
   #endWhenDone(): void {
     if (this.#mayCross) return
-    const serving = this.#dispatcher.open + this.#oneWays.open + this.#streams.open
-    const waiting = this.caller.waiting + this.unacked.open + this.connection.openStreams
+    const serving = this.#dispatcher.open + this.#oneWays.open + this.#servedStreams()
+    const waiting = this.caller.waiting + this.#unackedOpen() + this.connection.openStreams
     if (!this.#closing || waiting + serving > 0) return
     this.#oneWays.acknowledge()
     // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
