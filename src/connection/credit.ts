@@ -131,7 +131,9 @@ export class ReceiveCredit {
     this.#consumed = 0
     this.#sinceMark += consumed
     const elapsedMs = now - this.#markAt
-    let bytes = consumed
+    const restored = Math.max(0, this.#initial - this.#window)
+    this.#window += restored
+    let bytes = consumed + restored
     // What comes in one turn comes at once: less than a round trip says nothing of the speed.
     if (elapsedMs > 0 && elapsedMs >= roundTripMs) {
       bytes += this.#adapt(consumed, (this.#sinceMark * roundTripMs) / elapsedMs, most)
@@ -142,9 +144,22 @@ export class ReceiveCredit {
     return bytes
   }
 
+  /**
+   * What to grant now instead, while others are in a hurry: the window is to have no more than `most`, also where it
+   * began with more. The next `grant` undoes that.
+   */
+  yieldTo(most: number): number {
+    const consumed = this.#consumed
+    this.#consumed = 0
+    this.#sinceMark += consumed
+    const bytes = consumed - this.#keepBack(consumed, most)
+    this.#granted += bytes
+    return bytes
+  }
+
   /** Nobody reads any more: what the window had grown by is for others. */
   close(): void {
-    this.#budget.giveBack(this.#window - this.#initial)
+    this.#budget.giveBack(Math.max(0, this.#window - this.#initial))
     this.#window = this.#initial
     // What comes late must not take from the budget again: nobody would give it back.
     this.#most = this.#initial
@@ -170,13 +185,16 @@ export class ReceiveCredit {
     return growth
   }
 
-  /** Only what was consumed can be kept back: what was granted stays so. */
   #shrink(consumed: number): number {
     this.#behind = 0
-    const smaller = Math.max(this.#initial, this.#window >>> 1)
-    const kept = Math.min(consumed, this.#window - smaller)
-    this.#window -= kept
-    this.#budget.giveBack(kept)
-    return kept
+    return this.#keepBack(consumed, Math.max(this.#initial, this.#window >>> 1))
+  }
+
+  /** Makes the window smaller, and returns by how much. Only what was consumed can be kept back: what was granted stays so. */
+  #keepBack(consumed: number, most: number): number {
+    const before = this.#window
+    this.#window -= Math.min(consumed, Math.max(0, before - most))
+    this.#budget.giveBack(Math.max(before, this.#initial) - Math.max(this.#window, this.#initial))
+    return before - this.#window
   }
 }

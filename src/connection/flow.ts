@@ -19,6 +19,13 @@ const LOOPS_MS = 1
  * ms and carry twice that.
  */
 const YIELDING_BYTES_PER_MS = 64 * 1024
+/**
+ * And so much for as long as something urgent came lately, a message or two of 16 KiB. With one urgent call after the
+ * other beside bulk on loopback, 128 KiB made their p99 2 to 4 ms, 24 KiB 0.3 ms, and 16 KiB 0.2 ms; alone it is 0.14.
+ */
+const HURRIED_BYTES_PER_MS = 16 * 1024
+const HURRIED_BYTES = 16 * 1024
+const LATELY_MS = 20
 
 /** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
 export class Flow {
@@ -27,6 +34,10 @@ export class Flow {
   readonly #writes: WriteLoop
   readonly #heartbeat: Heartbeat
   #turns = 0
+  /** Messages of the lanes above low, as far as they were looked at. */
+  #urgent = 0
+  #urgentCame = false
+  #hurriedUntil = Number.NEGATIVE_INFINITY
   readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
 
   constructor(environment: Environment, writes: WriteLoop, heartbeat: Heartbeat) {
@@ -51,10 +62,10 @@ export class Flow {
   grant(credit: ReceiveCredit, priority: number, id: number): void {
     const now = this.#environment.clock.now()
     const ms = this.#heartbeat.roundTripMs
-    const bytes =
-      priority > LANE.normal
-        ? credit.grant(now, ms, Math.ceil(ms * YIELDING_BYTES_PER_MS))
-        : credit.grant(now, ms > 0 ? Math.max(ms, LOOPS_MS) : 0)
+    let bytes: number
+    if (priority <= LANE.normal) bytes = credit.grant(now, ms > 0 ? Math.max(ms, LOOPS_MS) : 0)
+    else if (this.#hurried(now)) bytes = credit.yieldTo(Math.max(HURRIED_BYTES, Math.ceil(ms * HURRIED_BYTES_PER_MS)))
+    else bytes = credit.grant(now, ms, Math.ceil(ms * YIELDING_BYTES_PER_MS))
     if (bytes > 0) this.#writes.credit(id === 0 ? priority : 0, id, bytes)
   }
 
@@ -63,10 +74,22 @@ export class Flow {
     this.#heartbeat.measure()
   }
 
-  /** A turn of reading has ended. The round trip is measured now and then, while there is traffic. */
-  onTurnEnd(): void {
+  /**
+   * A turn of reading has ended; so many messages of the lanes above low came since the beginning. The round trip is
+   * measured now and then, while there is traffic.
+   */
+  onTurnEnd(urgent: number): void {
+    if (urgent !== this.#urgent) this.#urgentCame = true
+    this.#urgent = urgent
     this.#turns += 1
     if (this.#turns % LOOK_EVERY_TURNS === 0) this.#heartbeat.measure()
+  }
+
+  /** Something urgent came lately. Looked up where bulk asks, so that what is urgent does not pay for it. */
+  #hurried(now: number): boolean {
+    if (this.#urgentCame) this.#hurriedUntil = now + LATELY_MS
+    this.#urgentCame = false
+    return now < this.#hurriedUntil
   }
 
   #lane(lane: number): ReceiveCredit {

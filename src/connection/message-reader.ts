@@ -2,6 +2,7 @@
 import { failure, type TransportError } from '../base/errors.js'
 import { TokenBucket } from '../base/token-bucket.js'
 import { inflateBlock } from '../compression/lz4.js'
+import { LANE } from '../mailbox/lane.js'
 import { CALL_PREFIX_BYTES, FLAG, readU16, readU32 } from '../wire/frame.js'
 import { COST_BYTES } from './credit.js'
 import type { Environment } from './environment.js'
@@ -15,6 +16,8 @@ export class MessageReader {
   readonly message = new InboundMessage()
   /** The peer may compress. */
   inflates = false
+  /** Messages of the lanes above low. */
+  urgent = 0
   readonly #environment: Environment
   readonly #throttle: (ms: number) => void
   readonly #inflating: TokenBucket
@@ -66,6 +69,7 @@ export class MessageReader {
     message.method = aux
     message.codec = flags & FLAG.CODEC_MASK
     message.lane = laneOfFlags(flags)
+    if (message.lane <= LANE.normal) this.urgent += 1
     message.bytes = bytes
     message.start = start
     message.end = end

@@ -193,6 +193,40 @@ describe('what we let the peer send', () => {
   })
 })
 
+describe('a window that yields to others', () => {
+  test('has no more than it is told, and what it began with again as soon as nobody is in a hurry', () => {
+    const credit = new ReceiveCredit(1_000, 4_000, new WindowBudget(10_000))
+    expect(readAll(credit, 1_000)).toBe(true)
+    expect([credit.yieldTo(200), credit.window, credit.granted]).toEqual([200, 200, 200])
+    expect(readAll(credit, 150)).toBe(true)
+    expect([credit.yieldTo(200), credit.window, credit.granted]).toEqual([150, 200, 200])
+    expect(readAll(credit, 150)).toBe(true)
+    expect([credit.grant(0, 1), credit.window, credit.granted]).toEqual([150 + 800, 1_000, 1_000])
+  })
+
+  test('keeps back what was consumed, and nothing that was granted or is held', () => {
+    const credit = new ReceiveCredit(1_000, 1_000, new WindowBudget(0))
+    credit.receive(700)
+    credit.consume(500)
+    expect([credit.yieldTo(200), credit.window, credit.granted, credit.held]).toEqual([0, 500, 300, 200])
+    credit.receive(300)
+    credit.consume(500)
+    expect([credit.yieldTo(200), credit.window, credit.granted, credit.held]).toEqual([200, 200, 200, 0])
+  })
+
+  test('gives back to the others what it had grown by, and no more', () => {
+    const budget = new WindowBudget(1_000)
+    const credit = new ReceiveCredit(100, 1_000, budget)
+    readAll(credit, 100)
+    expect(credit.grant(...next())).toBe(200)
+    expect(budget.left).toBe(900)
+    readAll(credit, 200)
+    expect([credit.yieldTo(50), credit.window, budget.left]).toEqual([50, 50, 1_000])
+    credit.close()
+    expect(budget.left).toBe(1_000)
+  })
+})
+
 /** Both ends of one direction, with the messages and grants that are between them. */
 class Flowing {
   readonly receives: ReceiveCredit
@@ -217,10 +251,10 @@ class Flowing {
     if (cost !== undefined) expect(this.receives.receive(cost)).toBe(true)
   }
 
-  consume(part: number): void {
+  consume(part: number, yieldTo: number | null = null): void {
     const cost = Math.ceil((this.receives.held * part) / 4)
     if (cost <= 0 || !this.receives.consume(cost)) return
-    const bytes = this.receives.grant(...next())
+    const bytes = yieldTo === null ? this.receives.grant(...next()) : this.receives.yieldTo(yieldTo)
     expect(bytes).toBeGreaterThanOrEqual(0)
     if (bytes > 0) this.#grants.push(bytes)
   }
@@ -255,10 +289,10 @@ class Flowing {
 }
 
 describe('whatever is sent, read and granted, and whenever it arrives', () => {
-  const actions = ['send', 'arrive', 'consume', 'granted', 'close'] as const
+  const actions = ['send', 'arrive', 'consume', 'granted', 'yield', 'close'] as const
   const step = fc.record({
     who: fc.nat(2),
-    what: fc.constantFrom(...actions.slice(0, 4), ...actions.slice(0, 4), ...actions.slice(0, 4), ...actions),
+    what: fc.constantFrom(...actions.slice(0, 5), ...actions.slice(0, 5), ...actions.slice(0, 5), ...actions),
     cost: fc.integer({ min: 1, max: 400 }),
     part: fc.integer({ min: 1, max: 4 }),
   })
@@ -278,12 +312,13 @@ describe('whatever is sent, read and granted, and whenever it arrives', () => {
           if (flowing.closed) continue
           if (what === 'send') flowing.send(cost)
           else if (what === 'consume') flowing.consume(part)
+          else if (what === 'yield') flowing.consume(part, cost)
           else if (what === 'close') {
             flowing.receives.close()
             flowing.closed = true
           } else flowing[what]()
           if (!flowing.closed) flowing.check(Math.max(initial, most))
-          const grown = all.reduce((sum, { receives }) => sum + receives.window - initial, 0)
+          const grown = all.reduce((sum, { receives }) => sum + Math.max(0, receives.window - initial), 0)
           expect(budget.left + grown).toBe(budgetBytes)
           expect(budget.left).toBeGreaterThanOrEqual(0)
         }

@@ -7,6 +7,8 @@ import { type Options, Talk } from './bench.js'
 const KiB = 1_024
 const HIGH = 0
 const NORMAL = 1
+const LOW = 2
+const BULK = 3
 
 /** A connection to a peer that takes `laneWindowBytes` of one-way messages a lane, and holds itself to ours. */
 function ready(options: Options = {}, laneWindowBytes = KiB): Talk {
@@ -66,6 +68,37 @@ describe('a peer that sends one-way messages', () => {
     talk.connection.flow?.consume(NORMAL, 1)
     talk.pass()
     expect(granted(talk)).toEqual([[NORMAL, 512]])
+    talk.end()
+  })
+
+  it.each([
+    ['low', LOW],
+    ['bulk', BULK],
+  ])('gets little of it back in the %s lane while something urgent comes, and all again soon after', (_name, lane) => {
+    const wide = 128 * KiB
+    const talk = ready({ flow: { laneWindowBytes: wide, maxWindowBytes: wide } })
+    talk.onMessage = ({ lane: of, cost }) => talk.connection.flow?.consume(of, cost)
+    /** Uses up what there is, and returns what is granted instead. */
+    const refill = (bytes: number): number => {
+      const before = granted(talk).length
+      talk.channel.say(oneWay(bytes - 12, lane))
+      talk.pass()
+      return granted(talk)
+        .slice(before)
+        .reduce((sum, [, more]) => sum + more, 0)
+    }
+    expect(refill(wide)).toBe(wide)
+    talk.channel.say(oneWay(1, HIGH))
+    expect(refill(wide)).toBe(16 * KiB)
+    talk.clock.advance(19)
+    expect(refill(16 * KiB)).toBe(16 * KiB)
+    talk.clock.advance(1)
+    expect(refill(16 * KiB)).toBe(wide)
+    talk.channel.say(oneWay(1, NORMAL))
+    expect(refill(wide)).toBe(16 * KiB)
+    talk.channel.say(oneWay(1, LOW + BULK - lane))
+    talk.clock.advance(20)
+    expect(refill(16 * KiB)).toBe(wide)
     talk.end()
   })
 
