@@ -37,8 +37,8 @@ export const PLANTS = [
   {
     name: 'credit-lost',
     file: 'connection/credit.js',
-    text: 'let bytes = consumed;',
-    replacement: 'let bytes = consumed - (consumed > 2000 ? 2000 : 0);',
+    text: 'let bytes = consumed + restored;',
+    replacement: 'let bytes = consumed + restored - (consumed > 2000 ? 2000 : 0);',
     breaks: 'windows shrink until nothing moves',
   },
   {
