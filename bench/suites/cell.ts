@@ -24,35 +24,38 @@ export interface Cell {
   readonly subjects: readonly string[]
 }
 
-/** A cell in which some subjects carry the same content in another form. */
-export interface MixedCell extends Omit<Cell, 'subjects' | 'workload' | 'name'> {
-  readonly entrants: readonly (Pick<Cell, 'name' | 'workload'> & { readonly subject: string })[]
-}
+/** One subject at its own work: the same content in another form, or what it is judged by. */
+export type Entrant = Omit<Cell, 'suite' | 'subjects'> & { readonly subject: string }
 
 /**
  * Measures a cell. The subjects take turns, window by window, because the speed of a shared machine drifts: what is
  * compared was measured within seconds of one another.
  */
-export function measureCell({ subjects, name, workload, ...cell }: Cell, effort: Effort): Promise<Result[]> {
-  return measureMixed({ ...cell, entrants: subjects.map((subject) => ({ subject, name, workload })) }, effort)
+export function measureCell({ suite, subjects, ...cell }: Cell, effort: Effort): Promise<Result[]> {
+  return measureMixed(
+    suite,
+    subjects.map((subject) => ({ subject, ...cell })),
+    effort,
+  )
 }
 
-export async function measureMixed({ suite, concurrency, entrants }: MixedCell, effort: Effort): Promise<Result[]> {
+export async function measureMixed(suite: string, entrants: readonly Entrant[], effort: Effort): Promise<Result[]> {
   const wanted = entrants.filter(({ subject }) => effort.only.length === 0 || effort.only.includes(subject))
-  const running: { readonly pair: Pair; readonly name: string; readonly workload: Workload }[] = []
+  const running: { readonly pair: Pair; readonly workload: Workload; readonly entrant: Entrant }[] = []
   try {
-    for (const { subject, name, workload } of wanted) {
-      const complete: Workload = { ...workload, dataFolder: effort.dataFolder }
-      running.push({ pair: await Pair.start(subject, complete), name, workload: complete })
+    for (const entrant of wanted) {
+      const workload: Workload = { ...entrant.workload, dataFolder: effort.dataFolder }
+      running.push({ pair: await Pair.start(entrant.subject, workload), workload, entrant })
     }
-    for (const { pair } of running) await pair.warmUp(concurrency, effort.warmUpMs)
+    for (const { pair, entrant } of running) await pair.warmUp(entrant.concurrency, effort.warmUpMs)
     for (let round = 0; round < effort.rounds; round += 1) {
-      for (const { pair } of running) await pair.measure(concurrency, effort.windowMs)
+      for (const { pair, entrant } of running) await pair.measure(entrant.concurrency, effort.windowMs)
     }
     const results: Result[] = []
-    for (const { pair, name, workload } of running) {
+    for (const { pair, workload, entrant } of running) {
+      const { subject, name, concurrency } = entrant
       const { payloadBytes } = workload
-      const place = { suite, subject: pair.subject, workload: name, data: dataOf(workload), concurrency, payloadBytes }
+      const place = { suite, subject, workload: name, data: dataOf(workload), concurrency, payloadBytes }
       results.push(resultOf(place, pair.windows, await pair.memory()))
     }
     return results

@@ -1,30 +1,32 @@
 import { atLeast, Rows } from '../report/criteria.js'
-import { type Cell, measureCell } from './cell.js'
+import { type Entrant, measureMixed } from './cell.js'
 import type { Suite } from './suite.js'
 
-const CELL: Cell = {
-  suite: 'one-way',
+const ONE_WAY = {
   name: '32 B one-way',
   workload: { kind: 'one-way', codec: 'msgpack', payloadBytes: 32 },
   concurrency: 1,
-  subjects: ['alys', 'ws-corked'],
-}
+} as const
 
-/** Floor N: what the socket does with as many bytes there and back, 1,024 messages in flight. */
-const FLOOR_CELL: Cell = {
-  suite: 'one-way',
-  name: '32 B unary',
-  workload: { kind: 'echo', codec: 'msgpack', payloadBytes: 32 },
-  concurrency: 1_024,
-  subjects: ['floor'],
-}
+/** In one cell, so that what is compared was measured within seconds. */
+const ENTRANTS: readonly Entrant[] = [
+  { subject: 'alys', ...ONE_WAY },
+  { subject: 'ws-corked', ...ONE_WAY },
+  // Floor N: what the socket does with as many bytes there and back, 1,024 messages in flight.
+  {
+    subject: 'floor',
+    name: '32 B unary',
+    workload: { kind: 'echo', codec: 'msgpack', payloadBytes: 32 },
+    concurrency: 1_024,
+  },
+]
 
 /** Messages without an answer, held back by the receiver through TCP; counted where they arrive. */
 export const oneWay: Suite = {
   name: 'one-way',
   what: 'messages without an answer, counted at the receiver',
   async run(effort, onResult) {
-    const results = [...(await measureCell(FLOOR_CELL, effort)), ...(await measureCell(CELL, effort))]
+    const results = await measureMixed('one-way', ENTRANTS, effort)
     onResult(results)
     const rows = new Rows(results)
     return [

@@ -1,13 +1,13 @@
 import { atLeast, Rows } from '../report/criteria.js'
 import type { Result } from '../report/result.js'
-import { type MixedCell, measureMixed } from './cell.js'
+import { type Entrant, measureMixed } from './cell.js'
 import type { Suite } from './suite.js'
 
 const MSGPACK = { name: 'record, msgpack', workload: { kind: 'record', codec: 'msgpack', payloadBytes: 0 } } as const
 const PROTOBUF = { name: 'record, protobuf', workload: { kind: 'record', codec: 'protobuf', payloadBytes: 0 } } as const
 
 /** All in one cell: a figure with msgpack is judged by one with protobuf, so they are measured side by side. */
-const ENTRANTS: MixedCell['entrants'] = [
+const ENTRANTS: readonly Omit<Entrant, 'concurrency'>[] = [
   { subject: 'alys', ...MSGPACK },
   { subject: 'alys', ...PROTOBUF },
   { subject: 'ws-corked', ...MSGPACK },
@@ -22,7 +22,8 @@ export const record: Suite = {
   async run(effort, onResult) {
     const results: Result[] = []
     for (const concurrency of CONCURRENCIES) {
-      const measured = await measureMixed({ suite: 'record', concurrency, entrants: ENTRANTS }, effort)
+      const entrants = ENTRANTS.map((entrant) => ({ ...entrant, concurrency }))
+      const measured = await measureMixed('record', entrants, effort)
       results.push(...measured)
       onResult(measured)
     }

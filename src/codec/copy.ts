@@ -1,4 +1,5 @@
 // Hot path: runs for every value of bytes that must not share memory with its message.
+import { markAsUntransferable } from 'node:worker_threads'
 
 /** The class of Buffers; its constructor makes a view without the detour of `Buffer.prototype.subarray`. */
 const FastBuffer = Reflect.get(Buffer, Symbol.species) as new (
@@ -20,16 +21,21 @@ const ALIGNMENT = 8
 const WORDS_BYTES = 64
 const WORD_BYTES = 4
 
+const NOTHING: Uint8Array = new Uint8Array(0)
+const KEPT_BYTES = 64 * 1024
+
 /**
  * The source of the last copy. Asking a buffer for its memory takes as long as copying 32 bytes, and it is nearly always
  * the one that sockets are read into.
  */
 class Source {
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes = NOTHING
   /** The same bytes. */
   words = new DataView(this.bytes.buffer)
   #memory = this.bytes.buffer
   #offset = 0
+  /** Too large to be kept alive by this: larger than what sockets are read into. */
+  large = false
 
   is(bytes: Uint8Array): void {
     const { buffer, byteOffset, length } = bytes
@@ -37,6 +43,7 @@ class Source {
     this.words = new DataView(buffer, byteOffset, length)
     this.#memory = buffer
     this.#offset = byteOffset
+    this.large = buffer.byteLength > KEPT_BYTES
   }
 
   /** A plain view, which is cheaper to make than a Buffer's `subarray`. */
@@ -46,25 +53,23 @@ class Source {
 }
 
 const source = new Source()
-/** A source that is larger than what sockets are read into is not kept alive by this. */
-const KEPT_BYTES = 64 * 1024
 
 /**
  * Memory that copies share, as those of `Buffer.from` do: a view of it takes half the time of memory of one's own, and
- * a third of the garbage. The price is that one copy that is kept keeps the slab.
+ * a third of the garbage. The price is that one copy that is kept keeps the slab. Nobody can transfer it to a worker:
+ * all other copies would be gone.
  */
 class Slab {
   readonly #size: number
-  #bytes: Buffer
-  #words: DataView
-  #memory: ArrayBufferLike
-  #used = 0
+  #bytes: Uint8Array = NOTHING
+  #words = new DataView(NOTHING.buffer)
+  #memory: ArrayBufferLike = NOTHING.buffer
+  #used: number
 
   constructor(size: number) {
     this.#size = size
-    this.#bytes = Buffer.allocUnsafeSlow(size)
-    this.#memory = this.#bytes.buffer
-    this.#words = new DataView(this.#memory)
+    // Memory comes with the first copy, also of no bytes at all.
+    this.#used = size + 1
   }
 
   /** A copy of so many bytes of `source`. */
@@ -89,6 +94,7 @@ class Slab {
     this.#memory = this.#bytes.buffer
     this.#words = new DataView(this.#memory)
     this.#used = 0
+    markAsUntransferable(this.#memory)
   }
 }
 
@@ -100,14 +106,16 @@ const smallSlab = new Slab(8 * 1024)
 const SHARED_BYTES = 4_096
 const slab = new Slab(32 * 1024)
 
-/** `bytes[start, end)` in memory of its own. */
+/** `bytes[start, end)` in memory that is not the message's. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Buffer {
   const length = end - start
-  if (bytes.length > KEPT_BYTES || length > SHARED_BYTES) {
+  if (length > SHARED_BYTES) {
     const copy = Buffer.allocUnsafeSlow(length)
     copy.set(bytes.subarray(start, end))
     return copy
   }
   if (bytes !== source.bytes) source.is(bytes)
-  return length <= SMALL_BYTES ? smallSlab.copy(start, length) : slab.copy(start, length)
+  const copy = length <= SMALL_BYTES ? smallSlab.copy(start, length) : slab.copy(start, length)
+  if (source.large) source.is(NOTHING)
+  return copy
 }

@@ -71,7 +71,7 @@ const BEHIND_GRANTS = 4
  * What we let the peer send: a window of bytes that are granted, held by the reader, or consumed and not yet granted
  * again; the three always add up to the window. The window begins small, and follows what the reader takes in a round
  * trip: so a long link is filled, and a short one does not have more on its way than it needs. It shrinks when the
- * reader falls behind, so that a slow one holds little.
+ * reader falls behind, so that a slow one holds little. Only while others are in a hurry is it smaller than at first.
  */
 export class ReceiveCredit {
   readonly #initial: number
@@ -127,11 +127,30 @@ export class ReceiveCredit {
    * most.
    */
   grant(now: number, roundTripMs: number, most = MAX_CREDIT): number {
+    return this.#grant(now, roundTripMs, most, this.#initial)
+  }
+
+  /**
+   * The same while others are in a hurry: the window has no more than `most`, also where it began with more. What is
+   * over is not granted again until the next `grant`.
+   */
+  yieldTo(now: number, roundTripMs: number, most: number): number {
+    if (this.#window <= most) return this.#grant(now, roundTripMs, most, Math.min(this.#initial, most))
+    const consumed = this.#consumed
+    this.#consumed = 0
+    this.#sinceMark += consumed
+    const bytes = consumed - this.#keepBack(consumed, most)
+    this.#granted += bytes
+    return bytes
+  }
+
+  /** A window that has yielded begins again with `least`. */
+  #grant(now: number, roundTripMs: number, most: number, least: number): number {
     const consumed = this.#consumed
     this.#consumed = 0
     this.#sinceMark += consumed
     const elapsedMs = now - this.#markAt
-    const restored = Math.max(0, this.#initial - this.#window)
+    const restored = Math.max(0, least - this.#window)
     this.#window += restored
     let bytes = consumed + restored
     // What comes in one turn comes at once: less than a round trip says nothing of the speed.
@@ -140,19 +159,6 @@ export class ReceiveCredit {
       this.#markAt = now
       this.#sinceMark = 0
     }
-    this.#granted += bytes
-    return bytes
-  }
-
-  /**
-   * What to grant now instead, while others are in a hurry: the window is to have no more than `most`, also where it
-   * began with more. The next `grant` undoes that.
-   */
-  yieldTo(most: number): number {
-    const consumed = this.#consumed
-    this.#consumed = 0
-    this.#sinceMark += consumed
-    const bytes = consumed - this.#keepBack(consumed, most)
     this.#granted += bytes
     return bytes
   }

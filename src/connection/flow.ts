@@ -12,7 +12,7 @@ const LOOK_EVERY_TURNS = 16
  * High and normal: for both event loops to come round, however short the link is. A window that lasts for less has them
  * wait for each other.
  */
-const LOOPS_MS = 1
+const LOOPS_MS = 2
 /**
  * Low and bulk: half a gigabit a second on any link, and no more, because what they have on its way stands in front of
  * what is urgent. On loopback, 128 KiB of bulk leave an urgent call its 0.15 ms and carry 480 MB/s; 1 MiB make it 0.45
@@ -36,7 +36,6 @@ export class Flow {
   #turns = 0
   /** Messages of the lanes above low, as far as they were looked at. */
   #urgent = 0
-  #urgentCame = false
   #hurriedUntil = Number.NEGATIVE_INFINITY
   readonly #lanes = new Array<ReceiveCredit | null>(LANE_COUNT).fill(null)
 
@@ -64,7 +63,7 @@ export class Flow {
     const ms = this.#heartbeat.roundTripMs
     let bytes: number
     if (priority <= LANE.normal) bytes = credit.grant(now, ms > 0 ? Math.max(ms, LOOPS_MS) : 0)
-    else if (this.#hurried(now)) bytes = credit.yieldTo(Math.max(HURRIED_BYTES, Math.ceil(ms * HURRIED_BYTES_PER_MS)))
+    else if (now < this.#hurriedUntil) bytes = credit.yieldTo(now, ms, hurriedBytes(ms))
     else bytes = credit.grant(now, ms, Math.ceil(ms * YIELDING_BYTES_PER_MS))
     if (bytes > 0) this.#writes.credit(id === 0 ? priority : 0, id, bytes)
   }
@@ -75,21 +74,14 @@ export class Flow {
   }
 
   /**
-   * A turn of reading has ended; so many messages of the lanes above low came since the beginning. The round trip is
-   * measured now and then, while there is traffic.
+   * A turn of reading that began at this time has ended; so many messages of the lanes above low came since the
+   * connection began. The round trip is measured now and then, while there is traffic.
    */
-  onTurnEnd(urgent: number): void {
-    if (urgent !== this.#urgent) this.#urgentCame = true
+  onTurnEnd(urgent: number, beganAt: number): void {
+    if (urgent !== this.#urgent) this.#hurriedUntil = beganAt + LATELY_MS
     this.#urgent = urgent
     this.#turns += 1
     if (this.#turns % LOOK_EVERY_TURNS === 0) this.#heartbeat.measure()
-  }
-
-  /** Something urgent came lately. Looked up where bulk asks, so that what is urgent does not pay for it. */
-  #hurried(now: number): boolean {
-    if (this.#urgentCame) this.#hurriedUntil = now + LATELY_MS
-    this.#urgentCame = false
-    return now < this.#hurriedUntil
   }
 
   #lane(lane: number): ReceiveCredit {
@@ -100,4 +92,8 @@ export class Flow {
     this.#lanes[lane] = made
     return made
   }
+}
+
+function hurriedBytes(roundTripMs: number): number {
+  return Math.max(HURRIED_BYTES, Math.ceil(roundTripMs * HURRIED_BYTES_PER_MS))
 }

@@ -2,8 +2,8 @@
 import type { Clock } from '../base/clock.js'
 
 /**
- * What one source sends in a turn before others get theirs: some hundred microseconds' worth. The system hands buffers
- * back between turns, so this is also how many of them a source without an end keeps.
+ * What leaves on its connection in a turn before a source lets others have theirs: some hundred microseconds' worth. The
+ * system hands buffers back between turns, so this is also how many of them a source without an end keeps.
  */
 const TURN_BYTES = 256 * 1024
 /** The same for messages that compression makes nearly nothing of, and that take their time all the same. */

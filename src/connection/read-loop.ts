@@ -269,7 +269,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
   #endTurn(): void {
     if (this.#closed) return
     this.#receiver?.onTurnEnd()
-    this.#flow?.onTurnEnd(this.#messages.urgent)
+    this.#flow?.onTurnEnd(this.#messages.urgent, this.#budget.beganAt)
   }
 
   /** One message was delivered. Returns false when reading is to stop here for now. */

@@ -8,7 +8,8 @@ import { LANE_COUNT } from './lane.js'
  */
 export const PATIENCE = 16
 
-const BITS = 8
+/** Of each lane in one number of 32: enough for `PATIENCE`. */
+const BITS = 32 / LANE_COUNT
 const MASK = (1 << BITS) - 1
 
 /**

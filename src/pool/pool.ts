@@ -54,7 +54,7 @@ export class Pool<M extends Member> {
   readonly #wishes: LeaseWish<M>[] = []
   /** Somebody found nothing to pick, and has heard nothing since. */
   #awaited = false
-  /** Growing was tried, and would come to the same until something changes: `#replenish` hears of all that does. */
+  /** Growing was tried, and would come to the same until a connection comes or goes, or an endpoint does. */
   #grown = false
   /** A connection for bulk: nobody wants one more, somebody does, or one could not be had lately. */
   #bulkState: 'enough' | 'wanted' | 'refused' = 'enough'
@@ -62,9 +62,8 @@ export class Pool<M extends Member> {
 
   constructor(parts: PoolParts, options: PoolOptions, owner: PoolOwner) {
     if (options.min > options.max) {
-      throw failure('option-range', `option pool.min (${options.min}) must not be over pool.max (${options.max})`, {
-        details: { option: 'pool.min' },
-      })
+      const what = `option pool.min (${options.min}) must not be over pool.max (${options.max})`
+      throw failure('option-range', what, { details: { option: 'pool.min' } })
     }
     this.#options = options
     this.#parts = parts
@@ -72,8 +71,8 @@ export class Pool<M extends Member> {
     this.#ejection = new Ejection(parts, {
       endpoints: () => this.#endpoints,
       shared: (member) => !this.#leased.has(member) && this.#homes.get(member)?.bulk.has(member) === false,
-      onEjected: (endpoint) => {
-        for (const member of endpoint.members) this.#withdraw(member)
+      onEjected: ({ members }) => {
+        for (const member of members) this.#withdraw(member)
       },
       onRestored: (endpoint) => {
         for (const member of endpoint.members) if (!this.#leased.has(member)) this.#offer(member, endpoint)
@@ -272,6 +271,7 @@ export class Pool<M extends Member> {
   }
 
   #offer(member: M, home: Endpoint<M>): void {
+    this.#grown = false
     if (home.bulk.has(member)) this.#bulk.push(member)
     else {
       this.#ready.push(member)
@@ -282,6 +282,7 @@ export class Pool<M extends Member> {
   }
 
   #withdraw(member: M): void {
+    this.#grown = false
     this.#idle.forget(member)
     remove(this.#ready, member)
     remove(this.#bulk, member)

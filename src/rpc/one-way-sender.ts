@@ -27,6 +27,9 @@ interface Parcel extends Route {
   readonly merged: boolean
 }
 
+/** What is merged leaves later: a turn ends by the number of messages. */
+const NO_WRITES = { handedBytes: 0 }
+
 /** Where a batch was interrupted: the last message taken out of it waits on this connection, or others get their turn. */
 interface Pumped {
   readonly session: Session
@@ -84,7 +87,11 @@ export class OneWaySender {
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
     if (method.coalescing !== null) {
-      for (const message of messages) await this.#sendOne({ method, message, lane, metadata, merged: false })
+      const pace = new Pace(NO_WRITES, this.#environment.clock)
+      for (const message of messages) {
+        await this.#sendOne({ method, message, lane, metadata, merged: false })
+        if (pace.sent()) await pace.rest()
+      }
       return
     }
     const rest = messages[Symbol.iterator]()

@@ -1,3 +1,4 @@
+// Long: it wires what a connection carries, and knows when all of that is done.
 import { failure, type StatusCode, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Connection, ConnectionOwner } from '../connection/connection.js'
@@ -99,6 +100,7 @@ export class Session implements Receiver {
   #unacked: Unacked | null = null
   /** Made with the first stream. */
   #streams: StreamDispatcher | null = null
+  #refusesStreams = false
   readonly #backlog: Backlog
   readonly #environment: Environment
   readonly #owner: SessionOwner
@@ -309,10 +311,17 @@ export class Session implements Receiver {
   }
 
   #streamDispatcher(): StreamDispatcher {
-    this.#streams ??= new StreamDispatcher(this.connection, this.#environment, this.#reception, this.#backlog, () =>
-      this.#endWhenDone(),
-    )
-    return this.#streams
+    if (this.#streams !== null) return this.#streams
+    const onSettled = (): void => this.#endWhenDone()
+    const made = new StreamDispatcher(this.connection, this.#environment, this.#reception, this.#backlog, onSettled)
+    if (this.#refusesStreams) made.leave()
+    this.#streams = made
+    return made
+  }
+
+  #refuseStreams(): void {
+    this.#refusesStreams = true
+    this.#streams?.leave()
   }
 
   #disarm(timer: WheelTimer | null): void {
@@ -341,7 +350,7 @@ export class Session implements Receiver {
    */
   #awaitCrossing(): void {
     if (!this.#registry.beyondCalls) {
-      this.#streamDispatcher().leave()
+      this.#refuseStreams()
       return
     }
     this.#mayCross = true
@@ -353,7 +362,7 @@ export class Session implements Receiver {
   #onCrossed(): void {
     this.#disarm(this.#crossing)
     this.#mayCross = false
-    this.#streamDispatcher().leave()
+    this.#refuseStreams()
     this.#endWhenDone()
   }
 

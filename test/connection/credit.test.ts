@@ -197,21 +197,41 @@ describe('a window that yields to others', () => {
   test('has no more than it is told, and what it began with again as soon as nobody is in a hurry', () => {
     const credit = new ReceiveCredit(1_000, 4_000, new WindowBudget(10_000))
     expect(readAll(credit, 1_000)).toBe(true)
-    expect([credit.yieldTo(200), credit.window, credit.granted]).toEqual([200, 200, 200])
+    expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted]).toEqual([200, 200, 200])
     expect(readAll(credit, 150)).toBe(true)
-    expect([credit.yieldTo(200), credit.window, credit.granted]).toEqual([150, 200, 200])
+    expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted]).toEqual([150, 200, 200])
     expect(readAll(credit, 150)).toBe(true)
     expect([credit.grant(0, 1), credit.window, credit.granted]).toEqual([150 + 800, 1_000, 1_000])
+  })
+
+  test('grows up to that where it is smaller, as it would alone', () => {
+    const credit = new ReceiveCredit(100, 4_000, new WindowBudget(10_000))
+    const windows = Array.from({ length: 4 }, () => {
+      readAll(credit, credit.granted)
+      credit.yieldTo(...next(), 300)
+      return credit.window
+    })
+    expect(windows).toEqual([200, 300, 300, 300])
+  })
+
+  test('is at least what it began with or may have, as soon as that is more', () => {
+    const credit = new ReceiveCredit(1_000, 1_000, new WindowBudget(0))
+    readAll(credit, 1_000)
+    credit.yieldTo(0, 1, 200)
+    readAll(credit, 200)
+    expect([credit.yieldTo(0, 1, 600), credit.window]).toEqual([600, 600])
+    readAll(credit, 600)
+    expect([credit.yieldTo(0, 1, 5_000), credit.window]).toEqual([1_000, 1_000])
   })
 
   test('keeps back what was consumed, and nothing that was granted or is held', () => {
     const credit = new ReceiveCredit(1_000, 1_000, new WindowBudget(0))
     credit.receive(700)
     credit.consume(500)
-    expect([credit.yieldTo(200), credit.window, credit.granted, credit.held]).toEqual([0, 500, 300, 200])
+    expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted, credit.held]).toEqual([0, 500, 300, 200])
     credit.receive(300)
     credit.consume(500)
-    expect([credit.yieldTo(200), credit.window, credit.granted, credit.held]).toEqual([200, 200, 200, 0])
+    expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted, credit.held]).toEqual([200, 200, 200, 0])
   })
 
   test('gives back to the others what it had grown by, and no more', () => {
@@ -221,7 +241,7 @@ describe('a window that yields to others', () => {
     expect(credit.grant(...next())).toBe(200)
     expect(budget.left).toBe(900)
     readAll(credit, 200)
-    expect([credit.yieldTo(50), credit.window, budget.left]).toEqual([50, 50, 1_000])
+    expect([credit.yieldTo(now, 1, 50), credit.window, budget.left]).toEqual([50, 50, 1_000])
     credit.close()
     expect(budget.left).toBe(1_000)
   })
@@ -254,7 +274,7 @@ class Flowing {
   consume(part: number, yieldTo: number | null = null): void {
     const cost = Math.ceil((this.receives.held * part) / 4)
     if (cost <= 0 || !this.receives.consume(cost)) return
-    const bytes = yieldTo === null ? this.receives.grant(...next()) : this.receives.yieldTo(yieldTo)
+    const bytes = yieldTo === null ? this.receives.grant(...next()) : this.receives.yieldTo(...next(), yieldTo)
     expect(bytes).toBeGreaterThanOrEqual(0)
     if (bytes > 0) this.#grants.push(bytes)
   }

@@ -102,6 +102,33 @@ describe('a peer that sends one-way messages', () => {
     talk.end()
   })
 
+  it.each([
+    ['a call', frame(KIND.CALL, { flags: NORMAL << FLAG.LANE_SHIFT, aux: 7, id: 1, body: u32(0) })],
+    ['a batch', frame(KIND.BATCH, { flags: HIGH << FLAG.LANE_SHIFT, aux: 7, body: u32(0) })],
+  ])('gets little of it back in the bulk lane also while it is %s that is urgent', (_name, urgent) => {
+    const wide = 128 * KiB
+    const talk = ready({ flow: { laneWindowBytes: wide, maxWindowBytes: wide } })
+    talk.onMessage = ({ lane: of, cost }) => talk.connection.flow?.consume(of, cost)
+    talk.channel.say(urgent)
+    talk.channel.say(oneWay(wide - 12, BULK))
+    talk.pass()
+    expect(granted(talk)).toEqual([[BULK, 16 * KiB]])
+    talk.end()
+  })
+
+  it('is not held back for something urgent that came long ago', () => {
+    const wide = 128 * KiB
+    const talk = ready({ flow: { laneWindowBytes: wide, maxWindowBytes: wide } })
+    talk.onMessage = ({ lane: of, cost }) => talk.connection.flow?.consume(of, cost)
+    talk.channel.say(oneWay(1, HIGH))
+    talk.pass()
+    talk.clock.advance(21)
+    talk.channel.say(oneWay(wide - 12, BULK))
+    talk.pass()
+    expect(granted(talk)).toEqual([[BULK, wide]])
+    talk.end()
+  })
+
   it('that knows of no credit is not held to any', () => {
     const talk = Talk.ready({ flow: { laneWindowBytes: KiB } })
     talk.channel.say(oneWay(5_000), oneWay(5_000), oneWay(5_000))

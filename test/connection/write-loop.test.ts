@@ -217,6 +217,17 @@ describe('a message that is taken back', () => {
     writing.end()
   })
 
+  it('that is open when the loop closes is forgotten with its batch', () => {
+    const writing = new Writing()
+    writing.oneWay(Buffer.from('abc'))
+    writing.loop.beginOneWay(0, 7)
+    writing.loop.out.put(Buffer.from('de'))
+    writing.loop.close()
+    writing.loop.endOneWay()
+    expect([writing.loop.encoding, writing.loop.queuedBytes]).toEqual([false, 0])
+    writing.end()
+  })
+
   it('leaves no trace of a call, small or by reference, and the next one goes out', () => {
     const writing = new Writing(RAW)
     for (const bytes of [10, 10_000]) {

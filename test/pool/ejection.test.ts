@@ -112,6 +112,34 @@ describe('an endpoint that fails every call', () => {
     expect(pool.endpoints().find(({ state }) => state === 'ejected')?.ejectedForMs).toBeLessThanOrEqual(1_000)
   })
 
+  it('gets another connection when it is back and busy, also while the others cannot be reached', async ({ stage }) => {
+    const endpoints = stage.endpoints(3)
+    const pauses = { minBackoffMs: 30_000, maxBackoffMs: 60_000 }
+    const ejection = { minMs: 1_000, maxMs: 1_000, probes: 1 }
+    const pool = stage.pool(endpoints, { min: 1, max: 2, growAtInFlight: 10, ...pauses, ejection })
+    await stage.age()
+    const at = (endpoint: number) => pool.members().find((member) => member.endpoint === endpoint) as FakeMember
+    const [ill, ...others] = [at(0), at(1), at(2)]
+    for (let failed = 0; failed < 6; failed += 1) {
+      ill.call(true)
+      pool.onFault(ill)
+    }
+    expect(pool.offers(ill)).toBe(false)
+    for (const endpoint of endpoints.slice(1)) endpoint.outcome = 'refused'
+    for (const other of others) other.inFlight = 50
+    for (let picks = 0; picks < 5; picks += 1) {
+      pool.pick()
+      await stage.clock.advanceAsync(50)
+    }
+    await stage.clock.advanceAsync(1_500)
+    for (let picks = 0; picks < 20 && !pool.offers(ill); picks += 1) if (pool.pick() === ill) ill.call()
+    expect([pool.offers(ill), endpoints[0]?.dials]).toEqual([true, 1])
+    ill.inFlight = 50
+    for (let picks = 0; picks < 100; picks += 1) pool.pick()
+    await stage.clock.advanceAsync(50)
+    expect(endpoints[0]?.dials).toBe(2)
+  })
+
   it('takes another probe after a second where the first one has no outcome', async ({ stage }) => {
     const { pool } = await filled(stage, 5, { ejection: { minMs: 1_000 } })
     run(pool, 100, first)

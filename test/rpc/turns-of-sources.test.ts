@@ -3,8 +3,9 @@ import { describe, expect } from 'vitest'
 import { defineService, msgpack, oneWay, raw, serverStream } from '../../src/index.js'
 import { it, turn, until } from '../fixtures/stage.js'
 
-const MESSAGE_BYTES = 1_024
-const BYTES = 8 * 1024 * 1024
+/** Over the threshold of compression: each message of a stream is compressed by itself. */
+const MESSAGE_BYTES = 1_056
+const BYTES = 8_192 * MESSAGE_BYTES
 /** What `connection/pace.ts` lets a source send in a turn, and the write that it ends in. */
 const MOST_BYTES = (256 + 64) * 1024
 const MOST_MESSAGES = 4_096
@@ -17,6 +18,12 @@ const WIDE = {
 
 const Sources = defineService('sources', {
   note: oneWay({ request: raw() }),
+  latest: oneWay({ request: raw() }).coalesce({
+    key: () => 'all',
+    merge: (_older, newer) => newer,
+    maxDelayMs: 1,
+    maxItems: 100,
+  }),
   read: serverStream({ request: msgpack<null>(), response: raw() }),
 })
 
@@ -59,7 +66,7 @@ describe.each([
   it('as a batch of one-way messages', async ({ stage }) => {
     const { server, address } = await stage.listening(WIDE)
     let seen = 0
-    server.implement(Sources, { note: () => void (seen += 1), read: () => [] })
+    server.implement(Sources, { note: () => void (seen += 1), latest: () => {}, read: () => [] })
     const client = stage.client(address, WIDE)
     client.use(Sources)
     await client.connect()
@@ -73,7 +80,7 @@ describe.each([
   it('as a stream', async ({ stage }) => {
     const { server, address } = await stage.listening(WIDE)
     const source = new Source(make())
-    server.implement(Sources, { note: () => {}, read: () => source })
+    server.implement(Sources, { note: () => {}, latest: () => {}, read: () => source })
     const sources = stage.client(address, WIDE).use(Sources)
     let seen = 0
     const read = (async () => {
@@ -82,5 +89,20 @@ describe.each([
     await source.watch(() => seen === source.length)
     await read
     expect(source.most).toBeLessThanOrEqual(most)
+  })
+
+  it('as a batch of messages that are merged', async ({ stage }) => {
+    const { server, address } = await stage.listening(WIDE)
+    server.implement(Sources, { note: () => {}, latest: () => {}, read: () => [] })
+    const client = stage.client(address, WIDE)
+    client.use(Sources)
+    await client.connect()
+    const source = new Source(make())
+    let done = false
+    const sent = client.sendBatch('sources.latest', source).then(() => (done = true))
+    await source.watch(() => done)
+    await sent
+    // Merged, they are next to nothing.
+    expect(source.most).toBeLessThanOrEqual(MOST_MESSAGES)
   })
 })

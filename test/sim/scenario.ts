@@ -1,10 +1,10 @@
 import { Simulation } from '../../src/testing.js'
-import { Book, Violation } from './book.js'
+import { Book, type OperationKind, Violation } from './book.js'
 import { Faults, type Marks } from './faults.js'
 import { judgeFailures, judgePlaces, judgeRest } from './judge.js'
 import { Operations } from './operations.js'
 import { Draw, makePlan, type Plan } from './plan.js'
-import { hostOf, Site } from './site.js'
+import { type Caller, hostOf, Site } from './site.js'
 
 /** What came of one seed. */
 export interface Verdict {
@@ -22,7 +22,7 @@ export interface Verdict {
 /** Longer than anything takes that was begun under faults: deadlines, keepalive of the kernels, pauses between dials. */
 const CONVERGE_MS = 30_000
 /** Within so long everything is begun that is to succeed, then it has so long, and what has no answer has a little more. */
-const BEGIN_MS = 50
+const BEGIN_MS = 10_000
 const CALM_MS = 40_000
 const ARRIVE_MS = 1_000
 /** Connections that age sooner than the longest pause between dials have that pause before the next. */
@@ -108,18 +108,24 @@ class Scenario {
   /** Without faults everything works: each client gets what it asks for, and has the connections it is to have. */
   async #calm(): Promise<void> {
     this.#operations.calm = true
+    // A machine may be frozen for a while yet, and begins when it goes on.
+    let toBegin = 0
+    const begin = (kind: OperationKind, site: Site, caller: Caller, atMs: number): void => {
+      toBegin += 1
+      site.machine.clock.setTimer(() => {
+        toBegin -= 1
+        this.#operations.persist(kind, site, caller)
+      }, atMs)
+    }
     for (const site of this.#sites) {
       if (!site.listening) this.#book.violate('liveness', `${site.machine.host} does not listen`)
       for (const caller of site.callers) {
-        for (let left = 2; left > 0; left -= 1) {
-          site.machine.clock.setTimer(() => this.#operations.persist('run', site, caller), this.#draw.between(1, 20))
-        }
-        for (const kind of ['feed', 'gather', 'talk', 'tell', 'tell'] as const) {
-          site.machine.clock.setTimer(() => this.#operations.persist(kind, site, caller), this.#draw.between(1, 40))
-        }
+        for (let left = 2; left > 0; left -= 1) begin('run', site, caller, this.#draw.between(1, 20))
+        for (const kind of ['feed', 'gather', 'talk', 'tell', 'tell'] as const)
+          begin(kind, site, caller, this.#draw.between(1, 40))
       }
     }
-    await this.#simulation.run({ forMs: BEGIN_MS })
+    await this.#simulation.run({ forMs: BEGIN_MS, until: () => toBegin === 0 })
     await this.#simulation.run({ forMs: CALM_MS, until: () => this.#book.open + this.#operations.refused === 0 })
     // Messages without an answer have arrived as well, and connections that aged are replaced.
     await this.#simulation.run({ forMs: ARRIVE_MS })
