@@ -145,10 +145,7 @@ export class Pool<M extends Member> {
   async lease(): Promise<Lease<M>> {
     if (this.#closed) throw closedError()
     const idle = this.#ready.find(({ inFlight }) => inFlight === 0)
-    if (idle !== undefined) {
-      this.#withdraw(idle)
-      return this.#lend(idle)
-    }
+    if (idle !== undefined) return this.#lend(idle)
     // Before the first answer of a name server there may be one endpoint at least.
     const most = this.#options.max * Math.max(1, this.#endpoints.length)
     if (this.#wishes.length >= most - this.#homes.size) {
@@ -289,6 +286,7 @@ export class Pool<M extends Member> {
   }
 
   #lend(member: M): Lease<M> {
+    this.#withdraw(member)
     this.#leased.add(member)
     return new Lease(member, (healthy) => {
       if (!this.#leased.delete(member)) return
