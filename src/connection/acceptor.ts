@@ -69,9 +69,9 @@ export class Acceptor {
         connection.end(error)
       }
     }
-    this.#guests.close()
+    const left = this.#guests.close()
     const gone = this.#handshaking.size === 0 ? null : new Promise<void>((resolve) => (this.#onNoneLeft = resolve))
-    await Promise.all([gone, ...this.#listeners.splice(0).map((listener) => listener.close())])
+    await Promise.all([left, gone, ...this.#listeners.splice(0).map((listener) => listener.close())])
   }
 
   #accept(channel: ByteChannel, guest?: Guest): void {

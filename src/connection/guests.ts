@@ -20,6 +20,7 @@ export class Guests implements GuestCallbacks {
   readonly #admission: Admission
   readonly #stays = new Map<Guest, Stay>()
   readonly #refusals = new Set<Refusal>()
+  #onNoneLeft: () => void = () => {}
 
   constructor(environment: Environment, admission: Admission) {
     this.#environment = environment
@@ -53,6 +54,7 @@ export class Guests implements GuestCallbacks {
     const refusal = new Refusal(channel, error, this.#environment, () => {
       this.#refusals.delete(refusal)
       this.#gone(guest)
+      if (this.#refusals.size === 0) this.#onNoneLeft()
     })
     this.#refusals.add(refusal)
   }
@@ -63,13 +65,17 @@ export class Guests implements GuestCallbacks {
     return Math.max(1, endsAt - this.#environment.clock.now())
   }
 
-  close(): void {
+  /** Resolves when nobody is here any more. */
+  async close(): Promise<void> {
     for (const guest of [...this.#stays.keys()]) {
       guest.destroy()
       this.#end(guest)
       this.#gone(guest)
     }
+    if (this.#refusals.size === 0) return
+    const gone = new Promise<void>((resolve) => (this.#onNoneLeft = resolve))
     for (const refusal of this.#refusals) refusal.destroy()
+    await gone
   }
 
   #lost(guest: Guest, error: TransportError): void {
