@@ -161,7 +161,7 @@ export class ControlReader {
     if (!this.#mayCancel()) return false
     const fault = decodeFault(bytes, start, end)
     if (fault === null) return this.#broken(failure('frame-malformed', 'a STREAM_RESET that cannot be read'))
-    const broken = streams.onReset(id, statusFromNumber(status))
+    const broken = streams.onReset(id, remoteError(statusFromNumber(status), fault))
     return broken === null ? this.#owner.state !== 'closed' : this.#broken(broken)
   }
 

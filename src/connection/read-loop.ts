@@ -74,6 +74,7 @@ export class ReadLoop implements FrameSink, PartsOwner {
   #pauses = 0
   #closed = false
   #framesSeen = 0
+  #framesCounted = 0
   /** The largest body of any message. */
   #maxBodyBytes = 0
   /** What of a chunk and of a batch was not delivered when reading paused. Owned copies. */
@@ -267,6 +268,8 @@ export class ReadLoop implements FrameSink, PartsOwner {
   }
 
   #endTurn(): void {
+    this.#environment.counters.framesReceived += this.#framesSeen - this.#framesCounted
+    this.#framesCounted = this.#framesSeen
     if (this.#closed) return
     this.#receiver?.onTurnEnd()
     this.#flow?.onTurnEnd(this.#messages.urgent, this.#budget.beganAt)

@@ -1,5 +1,5 @@
 // Hot path: `onData` runs for every message of every stream.
-import { failure, processed, type StatusCode, type TransportError } from '../base/errors.js'
+import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { TokenBucket } from '../base/token-bucket.js'
 import type { FlowFields } from '../wire/hello.js'
@@ -157,14 +157,15 @@ export class Streams implements StreamPlace {
     return stream === 'over' ? null : neverOpened(id)
   }
 
-  onReset(id: number, code: StatusCode): TransportError | null {
+  onReset(id: number, told: TransportError): TransportError | null {
     // Only who opened a stream gives it up; who serves it ends it.
     if ((id & 1) === this.#parity) return failure('stream-id-invalid', `a reset of stream ${id}, which is ours`)
     const stream = this.find(id)
     if (stream === null) return neverOpened(id)
     if (stream !== 'over') {
-      const reason = code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled'
-      stream.onReset(failure(reason, 'the opener of the stream has given it up', { processed: 'maybe' }))
+      const reason = told.code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled'
+      const why = `the opener of the stream has given it up: ${told.message}`
+      stream.onReset(failure(reason, why, { processed: 'maybe', cause: told }))
     }
     return null
   }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { failure, type Processed, type TransportError } from '../base/errors.js'
+import { failure, type Processed, TransportError } from '../base/errors.js'
 
 /** A call or a stream that can be given up before it has an outcome. */
 export interface Abortable {
@@ -17,7 +17,10 @@ export interface OuterCall {
 /** Gives the call up when the signal is aborted. Returns false when it was already. */
 export function watchSignal(call: Abortable, signal: AbortSignal): boolean {
   const onAbort = (): void => {
-    call.giveUp((processed) => failure('cancelled', 'the call was cancelled', { processed, cause: signal.reason }))
+    const cause: unknown = signal.reason
+    // What users say themselves is for the peer as well.
+    const why = cause instanceof TransportError && cause.origin === 'user' ? cause.message : 'the call was cancelled'
+    call.giveUp((processed) => failure('cancelled', why, { processed, cause }))
   }
   if (signal.aborted) {
     onAbort()

@@ -18,8 +18,8 @@ import type { AnyMethod } from './service.js'
 export interface ServerStream<Response> extends AsyncIterableIterator<Response, undefined> {
   /** What the server said at the end, once it has. */
   readonly trailers: Metadata
-  /** Waits for nothing more. A loop over the stream ends with `CANCELLED`. */
-  cancel(): void
+  /** Waits for nothing more. A loop over the stream ends with `CANCELLED`. The server is told why. */
+  cancel(why?: string): void
 }
 
 /** A conversation: messages both ways, each side at its own pace. */
@@ -109,11 +109,12 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     return this.#responses.return()
   }
 
-  cancel(): void {
-    this.giveUp((ran) => failure('cancelled', 'the stream was cancelled', { processed: ran }))
+  cancel(why = 'the stream was cancelled'): void {
+    this.giveUp((ran) => failure('cancelled', why, { processed: ran }))
   }
 
   async write(message: unknown): Promise<void> {
+    if (this.plan.request !== null) throw failure('misuse', `${this.plan.method.name} takes one request, and had it`)
     if (this.#ended) throw failure('misuse', 'nothing can be sent after the end')
     if (this.#writer === null) await this.#opened
     if (this.#writer === null) throw this.#error
@@ -136,7 +137,9 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
       if (this.#writer === null) return
       if (await this.#writer.pump(source)) this.end()
     } catch (error) {
-      this.#abandon(failure('cancelled', 'the source of the stream failed', { cause: error }), error)
+      // What went before it may be done with.
+      const why = this.#writer?.refused(error) === true ? processed(asError(error), 'maybe') : error
+      this.#abandon(failure('cancelled', 'the source of the stream failed', { cause: error }), why)
     }
   }
 

@@ -8,7 +8,7 @@ import type { MethodKind } from './service.js'
 export const handlerRules = group({
   /** How many of this handler run at once, over all connections. */
   concurrency: integer(1_024, 1, 1_000_000),
-  /** How many more wait for it, of each priority. */
+  /** How many more wait for it, of each priority; with `wait`, as many as their senders have credit for. */
   maxQueued: integer(1_024, 0, 10_000_000),
   maxQueuedBytes: integer(16 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
   /** What happens to one more: one-way messages `wait` with their sender, all others are refused (`reject`). */

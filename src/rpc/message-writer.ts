@@ -1,5 +1,5 @@
 // Hot path: `write` runs for every message of a stream.
-import { failure, processed } from '../base/errors.js'
+import { failure } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { flagsOf } from '../connection/message-flags.js'
 import type { Stream } from '../connection/stream.js'
@@ -17,6 +17,8 @@ export class MessageWriter<T> {
   #room: Promise<void> | null = null
   #setRoom: () => void = () => {}
   #over: Error | null = null
+  /** Why the last message that could not be sent could not. */
+  #refusal: Error | null = null
   /** Whose next message is awaited. */
   #awaited: Iterator<T> | AsyncIterator<T> | null = null
 
@@ -35,12 +37,18 @@ export class MessageWriter<T> {
     try {
       if (this.#stream.write(this.#flags, this.#codec, value)) return null
     } catch (error) {
-      throw asError(error)
+      this.#refusal = asError(error)
+      throw this.#refusal
     }
     this.#room ??= new Promise((resolve) => {
       this.#setRoom = resolve
     })
     return this.#room
+  }
+
+  /** Whether it is what became of a message that cannot be sent, and no failure of whoever wrote it. */
+  refused(error: unknown): boolean {
+    return this.#refusal !== null && error === this.#refusal
   }
 
   onRoom(): void {
@@ -81,9 +89,8 @@ export class MessageWriter<T> {
         try {
           room = this.write(value)
         } catch (error) {
-          await iterator.return?.()
-          // What went before it may be done with.
-          throw processed(asError(error), 'maybe')
+          leave(iterator)
+          throw error
         }
         if (room !== null) await room
         else if (pace.sent()) await pace.rest()
@@ -98,7 +105,11 @@ export class MessageWriter<T> {
 
 /** Tells a source that nobody wants more of it. Nobody is there either who could be told what it says to that. */
 function leave<T>(source: Iterator<T> | AsyncIterator<T>): void {
-  Promise.resolve(source.return?.()).catch(() => {})
+  try {
+    Promise.resolve(source.return?.()).catch(() => {})
+  } catch {
+    // The same, at once.
+  }
 }
 
 /** Something that can be sent message by message. A string is a value. */

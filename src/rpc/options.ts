@@ -157,7 +157,6 @@ export const clientRules = group({
 
 export type ServerOptions = InputOf<typeof serverRules>
 export type ClientOptions = InputOf<typeof clientRules>
-export type ParsedServerOptions = OutputOf<typeof serverRules>
 export type ParsedClientOptions = OutputOf<typeof clientRules>
 
 export interface CloseOptions {

@@ -57,6 +57,7 @@ export class Outbound implements SessionOwner {
   readonly #directory: Directory
   readonly #sessions: SessionMaker
   readonly #waiting: WaitingCalls
+  readonly #dials = new Set<Promise<unknown>>()
   /** Those that want a connection for bulk. */
   readonly #waitingBulk: WaitingCalls
   readonly #throttle: Throttle
@@ -88,7 +89,9 @@ export class Outbound implements SessionOwner {
       { ...pool, connectTimeoutMs },
       {
         onFound: (found) =>
-          this.#pool.update(found.map((one) => placeOf(one, sessions, { environment, socket, services }))),
+          this.#pool.update(
+            found.map((one) => placeOf(one, sessions, { environment, socket, services, dials: this.#dials })),
+          ),
         onFailed: (error) => this.#pool.onUnresolved(error),
         used: () => pool.min > 0 || this.#pool.facts().size > 0 || this.#held() > 0,
       },
@@ -263,7 +266,9 @@ export class Outbound implements SessionOwner {
     this.#repeater.close(closed)
     this.#waiting.failAll(closed)
     this.#waitingBulk.failAll(closed)
-    await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
+    const sessions = this.#sessions.all().map((session) => session.close(graceMs))
+    // The attempts to connect were given up with their pool: their sockets are gone when they fail.
+    await Promise.all([...sessions, Promise.allSettled(this.#dials)])
     this.#closed = true
   }
 
@@ -320,6 +325,7 @@ export class Outbound implements SessionOwner {
     start: (session: Session) => T | PromiseLike<T>,
     lane: number = LANE.normal,
     over: () => boolean = () => false,
+    timeoutMs = this.#timeoutMs,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       let failed = false
@@ -327,8 +333,8 @@ export class Outbound implements SessionOwner {
         get settled() {
           return failed || over()
         },
-        expiresAt: this.#environment.clock.now() + this.#timeoutMs,
-        timeoutMs: this.#timeoutMs,
+        expiresAt: this.#environment.clock.now() + timeoutMs,
+        timeoutMs,
         fail: (error: TransportError) => {
           failed = true
           reject(error)

@@ -10,6 +10,8 @@ interface PlaceParts {
   readonly environment: Environment
   readonly socket: ParsedClientOptions['socket']
   readonly services: readonly ServiceFingerprint[]
+  /** Attempts to connect that are under way. */
+  readonly dials: Set<Promise<unknown>>
 }
 
 /** An address as a pool takes it: dialled, and with a session on each connection. */
@@ -18,13 +20,22 @@ export function placeOf(
   sessions: SessionMaker,
   parts: PlaceParts,
 ): Place<Session> {
-  const { environment, socket, services } = parts
+  const { environment, socket, services, dials } = parts
   return {
     key,
     rank,
     reach: () => {
       const dialer = new Dialer(key, socket, environment, { spentMs, serverName })
-      return { dial: async () => sessions.of(await dialer.dial(sessions, services)), close: () => dialer.close() }
+      const dial = async (): Promise<Session> => {
+        const dialled = dialer.dial(sessions, services)
+        dials.add(dialled)
+        try {
+          return sessions.of(await dialled)
+        } finally {
+          dials.delete(dialled)
+        }
+      }
+      return { dial, close: () => dialer.close() }
     },
   }
 }

@@ -62,6 +62,8 @@ export class Registry {
     options: ServiceOptions<M> = {},
   ): void {
     const { name, fingerprint } = serviceFacts(service)
+    if (typeof handlers !== 'object' || handlers === null)
+      throw failure('misuse', `the service ${name} needs an object of handlers`)
     const entries = Object.entries<AnyMethod>(service)
     const own: Readonly<Record<string, unknown>> = handlers
     const bounds: Readonly<Record<string, HandlerOptions | undefined>> = options
@@ -70,10 +72,11 @@ export class Registry {
     // All or nothing: a service that is half there would answer for the other half that nobody handles it.
     const registrations = entries.map(([short, method]) => {
       this.#checkFree(method)
-      const handler = own[short]
+      // What every object inherits is no handler; what a class gives its instances is.
+      const handler = own[short] === Reflect.get(Object.prototype, short) ? undefined : own[short]
       if (handler === undefined) throw failure('misuse', `the service ${name} has no handler for ${short}`)
       const bound = typeof handler === 'function' ? handler.bind(handlers) : handler
-      return this.#registrationOf(method, bound as AnyHandler, bounds[short])
+      return this.#registrationOf(method, bound as AnyHandler, Object.hasOwn(bounds, short) ? bounds[short] : undefined)
     })
     for (const registration of registrations) this.#byName.set(registration.method.name, registration)
     this.#services.push({ name, fingerprint })

@@ -117,9 +117,10 @@ export class ServedStream implements StreamSink, InboundOwner {
     const { counters } = this.#environment
     // What the handler made of the end of its stream is not its failure.
     if (this.call.abandoned !== null) return this.call.abandoned
-    const error = opaque(thrown === this.#unreadable ? thrown : handlerError(thrown))
-    // One that cannot be read was counted when it came.
-    if (thrown !== this.#unreadable && error.reason !== undefined) counters.failed(error.reason)
+    // Both were counted when they were found.
+    if (thrown === this.#unreadable || this.#writer?.refused(thrown) === true) return opaque(thrown)
+    const error = opaque(handlerError(thrown))
+    if (error.reason !== undefined) counters.failed(error.reason)
     return error
   }
 
@@ -132,7 +133,8 @@ export class ServedStream implements StreamSink, InboundOwner {
         metadata = encodeMetadata(trailers, this.#environment.limits)
       }
     } catch (unusable) {
-      error = opaque(unusable)
+      // Only a handler sets them, and it has run.
+      error = processed(opaque(unusable), 'yes')
     }
     this.#requests.end()
     this.#writer?.close(null)

@@ -64,7 +64,8 @@ const ONCE: Repeats = { idempotent: false, hedge: null }
 export function unary<Request, Response>(
   options: UnaryOptions<Request, Response> = {},
 ): Method<Request, Response, 'unary'> {
-  const { idempotent = false, hedge, request = msgpack<Request>(), response = msgpack<Response>() } = options
+  const { request, response } = codecsOf(options, ['request', 'response', 'idempotent', 'hedge'])
+  const { idempotent = false, hedge } = options
   if (hedge !== undefined && !idempotent) {
     throw failure('option-range', 'option hedge is for methods that are idempotent', { details: { option: 'hedge' } })
   }
@@ -76,21 +77,24 @@ export function unary<Request, Response>(
 export function serverStream<Request, Response>(
   codecs: MethodCodecs<Request, Response> = {},
 ): Method<Request, Response, 'serverStream'> {
-  return makeMethod('serverStream', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+  const { request, response } = codecsOf(codecs)
+  return makeMethod('serverStream', '', request, response)
 }
 
 /** Many requests, one answer. */
 export function clientStream<Request, Response>(
   codecs: MethodCodecs<Request, Response> = {},
 ): Method<Request, Response, 'clientStream'> {
-  return makeMethod('clientStream', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+  const { request, response } = codecsOf(codecs)
+  return makeMethod('clientStream', '', request, response)
 }
 
 /** Messages both ways, each side at its own pace. */
 export function duplex<Request, Response>(
   codecs: MethodCodecs<Request, Response> = {},
 ): Method<Request, Response, 'duplex'> {
-  return makeMethod('duplex', '', codecs.request ?? msgpack(), codecs.response ?? msgpack())
+  const { request, response } = codecsOf(codecs)
+  return makeMethod('duplex', '', request, response)
 }
 
 /** A method for messages without an answer, which may be merged on their way out. */
@@ -101,7 +105,7 @@ export interface OneWayMethod<Request> extends Method<Request, void, 'oneWay'> {
 
 /** A message without an answer. */
 export function oneWay<Request>(codecs: { readonly request?: Codec<Request> } = {}): OneWayMethod<Request> {
-  const method = makeMethod<Request, void, 'oneWay'>('oneWay', '', codecs.request ?? msgpack(), NO_RESPONSE)
+  const method = makeMethod<Request, void, 'oneWay'>('oneWay', '', codecsOf(codecs).request, NO_RESPONSE)
   return { ...method, coalesce: (coalescing) => ({ ...method, coalescing: checkCoalescing(coalescing) }) }
 }
 
@@ -110,6 +114,30 @@ const NO_RESPONSE: Codec<void> = {
   schema: 'none',
   encode: () => {},
   decode: () => {},
+}
+
+/** What a method is made with, checked. Throws `option-unknown` and `option-type`. */
+function codecsOf<Request, Response>(
+  given: MethodCodecs<Request, Response>,
+  known: readonly string[] = ['request', 'response'],
+): Required<MethodCodecs<Request, Response>> {
+  if (!isObject(given)) throw failure('option-type', 'the options of a method are an object')
+  const unknown = Object.keys(given).find((name) => !known.includes(name))
+  if (unknown !== undefined) throw failure('option-unknown', `a method has no option ${unknown}`)
+  const { request = msgpack<Request>(), response = msgpack<Response>() } = given
+  for (const codec of [request, response])
+    if (!isCodec(codec)) throw failure('option-type', 'the options request and response of a method are codecs')
+  return { request, response }
+}
+
+function isCodec(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    'encode' in value &&
+    'decode' in value &&
+    'name' in value &&
+    Object.hasOwn(CODEC_NUMBER, String(value.name))
+  )
 }
 
 let methodCount = 0
@@ -169,6 +197,10 @@ export function checkName(name: string): string {
 
 export function defineService<const M extends Methods>(name: string, methods: M): Service<M> {
   checkName(name)
+  if (!isObject(methods)) throw failure('misuse', `the service ${name} needs an object of methods`)
+  for (const [short, method] of Object.entries(methods))
+    if (!isObject(method) || !isCodec(method.request))
+      throw failure('misuse', `${name}.${short} is no method: unary, oneWay and the like make one`)
   const lines = Object.entries(methods).map(([short, { kind, request, response }]) => {
     return `${short} ${kind} ${request.name}:${request.schema} ${response.name}:${response.schema}`
   })
@@ -184,8 +216,15 @@ export function defineService<const M extends Methods>(name: string, methods: M)
   return Object.freeze({ ...Object.fromEntries(named), [SERVICE]: facts }) as unknown as Service<M>
 }
 
+/** Throws for what `defineService` has not made. */
 export function serviceFacts(service: Service): ServiceFacts {
-  return service[SERVICE]
+  const facts: ServiceFacts | undefined = isObject(service) ? service[SERVICE] : undefined
+  if (facts === undefined) throw failure('misuse', 'this is no service: defineService makes one')
+  return facts
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** A method without a contract: whatever msgpack carries, both ways. */

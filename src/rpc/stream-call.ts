@@ -9,8 +9,8 @@ export class StreamCall<Response> extends ServerCall {
   writeWith: ((message: Response) => Promise<void> | null) | null = null
 
   /**
-   * Sends a message. Resolves when there is room for another: who awaits it goes at the pace of the reader. Rejects when
-   * nobody reads any more.
+   * Sends a message. Resolves when there is room for another, or the stream has ended: who awaits it goes at the pace of
+   * the reader. Rejects where it had ended before.
    */
   async write(message: Response): Promise<void> {
     await this.writeWith?.(message)

@@ -93,7 +93,12 @@ export class StreamOpener {
     }
     const session = this.#outbound.readyForStream(lane)
     if (session !== null) open(session)
-    else this.#outbound.whenReady(open, lane, () => stream.over).catch((error: unknown) => stream.fail(error))
+    else {
+      // Without a deadline of its own it waits for a connection as long as calls do.
+      const waitMs = timeoutMs === Number.POSITIVE_INFINITY ? undefined : timeoutMs
+      const opened = this.#outbound.whenReady(open, lane, () => stream.over, waitMs)
+      opened.catch((error: unknown) => stream.fail(error))
+    }
     return stream
   }
 

@@ -176,3 +176,32 @@ describe('a handler that throws what cannot be looked at', () => {
     expect(server.info().connections).toMatchObject([{ runningHandlers: 0 }])
   })
 })
+
+describe('what is no contract', () => {
+  const made: readonly (readonly [string, string, () => unknown])[] = [
+    ['no methods', 'misuse', () => defineService('none', wrong<never>(null))],
+    ['a number for a method', 'misuse', () => defineService('odd', { five: wrong<never>(5) })],
+    ['a number for options', 'option-type', () => serverStream(wrong<never>(5))],
+    ['a number for a codec', 'option-type', () => duplex({ request: wrong<never>(5) })],
+    ['an option with a wrong name', 'option-unknown', () => unary(wrong<never>({ idempotant: true }))],
+  ]
+  it.for(made)('is refused where it is made: %s', async ([_name, reason, make]) => {
+    expect(await outcomeOf(make)).toMatchObject({ reason })
+  })
+
+  it('is refused by clients and servers', async ({ stage }) => {
+    const { client, server } = await served(stage)
+    const Names = defineService('names', { toString: unary() })
+    for (const service of [null, {}, 5]) {
+      expect(await outcomeOf(() => client.use(wrong<never>(service)))).toMatchObject({ reason: 'misuse' })
+      expect(await outcomeOf(() => server.implement(wrong<never>(service), wrong<never>({})))).toMatchObject({
+        reason: 'misuse',
+      })
+    }
+    expect(await outcomeOf(() => server.implement(Names, wrong<never>(null)))).toMatchObject({ reason: 'misuse' })
+    // What an object inherits is no handler.
+    expect(await outcomeOf(() => server.implement(Names, wrong<never>({})))).toMatchObject({ reason: 'misuse' })
+    server.implement(Names, { toString: () => 'own' })
+    expect(await client.use(Names).toString(null)).toBe('own')
+  })
+})
