@@ -205,9 +205,16 @@ export class Operations {
       (error: unknown) => {
         over()
         this.#book.fail(operation, error as TransportError, latest(error as TransportError))
+        if (this.calm) this.#judgeCrossing(operation, error as TransportError)
         if (operation.demand === 'success' && isCapacity(error as TransportError)) onRefused()
       },
     )
+  }
+
+  /** A call that crosses a GO_AWAY is refused by it. Of a stream some of the source may be spent: it is served. */
+  #judgeCrossing({ kind, id }: Operation, { reason, origin }: TransportError): void {
+    if (kind === 'run' || kind === 'tell' || reason !== 'going-away' || origin !== 'peer') return
+    this.#book.violate('drain', `${kind} ${id} crossed a GO_AWAY and was refused`)
   }
 
   #options(site: Site, operation: Operation): { timeoutMs: number; priority?: Priority; signal?: AbortSignal } {
