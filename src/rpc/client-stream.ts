@@ -1,5 +1,4 @@
 import { failure, type Processed, processed, type TransportError } from '../base/errors.js'
-import { CODEC_NUMBER } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
@@ -89,7 +88,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
       if (streams === null) throw failure('too-many-streams', 'the peer takes no streams')
       const codec = method.request
       const number = numbers.get(method) || numbers.introduce(method)
-      const flags = flagsOf(CODEC_NUMBER[codec.name], lane, metadata !== null)
+      const flags = flagsOf(method.requestCodec, lane, metadata !== null)
       const timeoutMs = expiresAt - this.#environment.clock.now()
       const opening = request === null ? null : { encoder: codec, value: request.value }
       this.#stream = streams.open({ method: number, flags, lane, metadata, timeoutMs, request: opening }, this)
