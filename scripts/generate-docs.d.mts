@@ -17,4 +17,4 @@ export type LimitTable = Readonly<
 
 export function errorsPage(status: StatusTable, reasons: ReasonTable): string
 export function limitsPage(limits: LimitTable): string
-export function pages(build: string): Promise<Record<string, string>>
+export function pages(root: string): Promise<Record<string, string>>

@@ -1,14 +1,16 @@
 /**
  * Writes the pages of `docs/` that come from tables in the code: errors.md and limits.md.
  *
- *     node scripts/generate-docs.mjs [--check] [--from dist]
+ *     node scripts/generate-docs.mjs [--check]
  *
- * `--check` writes nothing and fails when a page differs from its table. `--from` names the folder of the build.
+ * `--check` writes nothing and fails when a page differs from its table.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { build } from 'rolldown'
 
 const ORIGINS = {
   user: 'the code that called the library',
@@ -100,23 +102,27 @@ ${table(['option', 'what it bounds', 'unit', 'default', 'range', 'at the limit',
 `
 }
 
-/** The pages by path, made from a build. */
-export async function pages(build) {
-  const load = (path) => import(pathToFileURL(join(build, path)).href)
-  const [{ STATUS }, { REASONS }, { LIMITS }] = await Promise.all(
-    ['base/status.js', 'base/errors.js', 'connection/limits.js'].map(load),
-  )
-  return { 'docs/errors.md': errorsPage(STATUS, REASONS), 'docs/limits.md': limitsPage(LIMITS) }
+const TABLES = ['base/status', 'base/errors', 'connection/limits']
+
+/** The pages by path, made from the sources as they are: a build may be old. */
+export async function pages(root) {
+  const folder = mkdtempSync(join(tmpdir(), 'alys-transport-docs-'))
+  const input = Object.fromEntries(TABLES.map((name) => [name, join(root, 'src', `${name}.ts`)]))
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    await build({ input, platform: 'node', external: /^[@a-z]/, output: { dir: folder } })
+    const loaded = TABLES.map((name) => import(pathToFileURL(join(folder, `${name}.js`)).href))
+    const [{ STATUS }, { REASONS }, { LIMITS }] = await Promise.all(loaded)
+    return { 'docs/errors.md': errorsPage(STATUS, REASONS), 'docs/limits.md': limitsPage(LIMITS) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function main() {
-  const { values } = parseArgs({
-    options: { check: { type: 'boolean', default: false }, from: { type: 'string', default: 'dist' } },
-  })
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
   const root = fileURLToPath(new URL('..', import.meta.url))
-  const build = resolve(root, values.from)
-  if (!existsSync(build)) throw new Error(`there is no build in ${values.from}: run \`npm run build\` first`)
-  for (const [path, text] of Object.entries(await pages(build))) {
+  for (const [path, text] of Object.entries(await pages(root))) {
     const file = join(root, path)
     if (!values.check) {
       writeFileSync(file, text)

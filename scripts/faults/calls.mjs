@@ -1,6 +1,7 @@
 // Calls through the chaos proxy: each settles once, with the right answer or an error that says truly whether it ran.
-import { seededRandom } from '../../dist/base/random.js'
+
 import { Client, defineService, raw, unary } from '../../dist/index.js'
+import { seededRandom } from '../../dist/testing.js'
 import { bodyOf, checkSum } from './body.mjs'
 import { startChaosProxy } from './chaos-proxy.mjs'
 import { Child } from './child.mjs'

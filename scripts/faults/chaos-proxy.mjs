@@ -1,7 +1,7 @@
 // A TCP proxy between a client and a server that does to their bytes what bad networks do: late, in pieces, stalled, cut.
 // Everything it does is drawn from a seed, per connection and direction.
 import { connect, createServer } from 'node:net'
-import { seededRandom } from '../../dist/base/random.js'
+import { seededRandom } from '../../dist/testing.js'
 
 /** What each fault does with a chance of its own; all of them off is a plain proxy. */
 export const MILD = { latencyMs: 4, slice: 0.3, stall: 0.02, reset: 0.15, halfClose: 0.05, limitBytes: 400_000 }

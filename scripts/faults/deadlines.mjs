@@ -1,7 +1,7 @@
 // Calls that nobody answers: how long after its deadline each of them settles, and its handler is told.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { seededRandom } from '../../dist/base/random.js'
 import { Client, Server } from '../../dist/index.js'
+import { seededRandom } from '../../dist/testing.js'
 
 const AT_ONCE = 500
 const LEAST_MS = 5

@@ -1,7 +1,7 @@
 // What `soak.mjs` runs. Its arguments: seconds, and a seed.
 import { setTimeout as pause } from 'node:timers/promises'
-import { seededRandom } from '../../dist/base/random.js'
 import { Client, clientStream, defineService, duplex, oneWay, Server, serverStream, unary } from '../../dist/index.js'
+import { seededRandom } from '../../dist/testing.js'
 
 const Mix = defineService('mix', {
   ask: unary(),

@@ -1,5 +1,5 @@
-import { promises as dns } from 'node:dns'
 import { failure } from '../base/errors.js'
+import { nodeDns } from './node-modules.js'
 
 export interface NameQuery {
   readonly name: string
@@ -36,11 +36,11 @@ export interface NameServer {
 /** What the system knows beside its name servers: the hosts file, for one. */
 export type SystemLookup = (name: string) => Promise<readonly { address: string }[]>
 
-const systemLookup: SystemLookup = (name) => dns.lookup(name, { all: true, verbatim: true })
+const systemLookup: SystemLookup = (name) => nodeDns().lookup(name, { all: true, verbatim: true })
 
 /** Looks a name up. Settles once: with at least one record, or with a coded error. Aborting the signal ends it. */
 export function resolve(query: NameQuery, signal: AbortSignal): Promise<NameAnswer> {
-  return resolveWith(new dns.Resolver(), systemLookup, query, signal)
+  return resolveWith(new (nodeDns().Resolver)(), systemLookup, query, signal)
 }
 
 export async function resolveWith(

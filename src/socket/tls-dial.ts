@@ -1,10 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { failure, type TransportError } from '../base/errors.js'
 import { type Address, formatAddress } from './address.js'
 import type { ByteChannel } from './channel.js'
 import { channelFacts, dialFailure, keepAlive } from './dial.js'
+import { nodeTls } from './node-modules.js'
 import type { LinkOptions } from './options.js'
 import { SocketChannel } from './socket-channel.js'
 import { handshakeLost, tlsFailure, untrusted } from './tls-failure.js'
@@ -74,7 +75,7 @@ function open(address: TlsAddress, host: string, tls: TlsMaterial, channel: Sock
   const side = tls.dialSide()
   const place = `${formatAddress(address)} ${host}`
   const ticket = side.ticket(place)
-  const socket = connect({
+  const socket = nodeTls().connect({
     host: address.host,
     port: address.port,
     // No name is told to who is dialled by number: TLS has no room for numbers there.

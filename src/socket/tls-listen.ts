@@ -1,9 +1,10 @@
 import { createServer, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import type { TLSSocket, Server as TlsServer } from 'node:tls'
 import { failure, type TransportError } from '../base/errors.js'
 import { type Address, formatAddress } from './address.js'
 import { channelFacts, keepAlive } from './dial.js'
 import { BoundListener, type Guest, type ListenCallbacks, type Listener, listenFailure } from './listen.js'
+import { nodeTls } from './node-modules.js'
 import type { LinkOptions } from './options.js'
 import { readReused } from './reused-read.js'
 import { SocketChannel } from './socket-channel.js'
@@ -74,7 +75,7 @@ class TlsReception {
     this.#options = options
     this.#asks = tls.asksClients
     this.#callbacks = callbacks
-    this.#tls = createTlsServer({
+    this.#tls = nodeTls().createServer({
       requestCert: this.#asks,
       // Judged by us, so that the peer can be told why. Until then nothing of it is read.
       rejectUnauthorized: false,

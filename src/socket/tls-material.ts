@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { createSecureContext, DEFAULT_CIPHERS, type SecureContext, type SecureContextOptions } from 'node:tls'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { failure, type TransportError } from '../base/errors.js'
+import { nodeTls } from './node-modules.js'
 import { provenNames } from './tls-identity.js'
 import { type TlsOptions, type TlsRotation, tlsRotationRules } from './tls-options.js'
 
@@ -34,7 +35,7 @@ export class DialSide {
 }
 
 /** Those of Node, but with no key of less than 112 bits (RSA 2,048) and no SHA-1 in any chain, whatever Node's age. */
-const CIPHERS = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
+const ciphers = (): string => `${nodeTls().DEFAULT_CIPHERS}:@SECLEVEL=2`
 
 /** One for each address: more are of names that changed. */
 const MAX_TICKETS = 256
@@ -75,7 +76,7 @@ export class TlsMaterial {
 
   /** What the next connection that we dial uses. */
   dialSide(): DialSide {
-    this.#dialSide ??= new DialSide(createSecureContext(this.#contextOptions()))
+    this.#dialSide ??= new DialSide(nodeTls().createSecureContext(this.#contextOptions()))
     return this.#dialSide
   }
 
@@ -122,7 +123,7 @@ export class TlsMaterial {
   }
 
   #contextOptions(): SecureContextOptions {
-    return { cert: this.#cert, key: this.#key, ca: this.#ca, minVersion: this.minVersion, ciphers: CIPHERS }
+    return { cert: this.#cert, key: this.#key, ca: this.#ca, minVersion: this.minVersion, ciphers: ciphers() }
   }
 }
 
@@ -135,7 +136,7 @@ function check({ cert, key, ca }: TlsOptions): readonly string[] {
   const ours = certificate('cert', cert)
   if (!ours.checkPrivateKey(privateKey(key))) throw wrong('key', 'is not the key of tls.cert')
   try {
-    createSecureContext({ cert, key, ca, ciphers: CIPHERS })
+    nodeTls().createSecureContext({ cert, key, ca, ciphers: ciphers() })
   } catch (cause) {
     throw wrong('cert', `cannot be used: ${(cause as Error).message}`, cause)
   }

@@ -1,5 +1,5 @@
-import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { nodeFs } from './node-modules.js'
 
 /**
  * Listens with these permissions on the socket from its first moment: the system makes it within the call, with what
@@ -29,22 +29,22 @@ export async function clearStale(path: string): Promise<void> {
   if (!isSocket(path) || !(await refuses(path))) return
   const aside = `${path}.${process.pid}`
   try {
-    renameSync(path, aside)
+    nodeFs().renameSync(path, aside)
   } catch {
     // Somebody else was faster, or may do more here than we: listening will tell.
     return
   }
   const stale = await refuses(aside)
   try {
-    if (!stale) linkSync(aside, path)
-    unlinkSync(aside)
+    if (!stale) nodeFs().linkSync(aside, path)
+    nodeFs().unlinkSync(aside)
   } catch {
     // A third one has the path by now. Who listens at the file aside is left there.
   }
 }
 
 function isSocket(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
+  return nodeFs().lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
 }
 
 /** Nobody listens: anything else, no permission among it, is no reason to remove a file. */
