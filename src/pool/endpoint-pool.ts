@@ -5,8 +5,13 @@ import { type Circuit, DialGate, type GateParts } from './dial-gate.js'
 import type { Member } from './member.js'
 import type { PoolOptions } from './options.js'
 
-// Importing CommonJS takes the parser that Node has for its exports: 7 MB in every process. See decision 15.
-const genericPool = createRequire(import.meta.url)('generic-pool') as typeof GenericPool
+let loaded: typeof GenericPool | undefined
+
+/** Loaded by the first client: servers have no pool. Required, not imported: see decision 15. */
+function genericPool(): typeof GenericPool {
+  loaded ??= createRequire(import.meta.url)('generic-pool') as typeof GenericPool
+  return loaded
+}
 
 export interface EndpointPoolOwner<M extends Member> {
   onMember(member: M): void
@@ -49,7 +54,7 @@ export class EndpointPool<M extends Member> {
         return Promise.resolve()
       },
     }
-    this.#pool = genericPool.createPool(factory, { min: 0, max: options.max })
+    this.#pool = genericPool().createPool(factory, { min: 0, max: options.max })
   }
 
   /** Connections that there are or that are being made. */

@@ -41,6 +41,14 @@ describe('what the library loads', () => {
     expect(loaded).not.toContain('NativeModule internal/fs/streams')
   })
 
+  it('has no pool in it for a server', async () => {
+    const loaded = await loadedBy(`
+      const server = new alys.Server()
+      await server.listen('tcp://127.0.0.1:0')
+      await server.close()`)
+    expect(loaded.filter((name) => name.includes('generic-pool'))).toEqual([])
+  })
+
   it('has TLS in it as soon as it is asked for', async () => {
     const loaded = await loadedBy(`
       const client = new alys.Client('tls://127.0.0.1:1')
