@@ -50,8 +50,19 @@ function writeCorpus(name, inputs) {
   writeFileSync(corpusFile(name), inputs.map((input) => `${input.toString('hex') || '-'}\n`).join(''))
 }
 
+/** Ends the run: it was asked for what there is not. */
+function refuse(why) {
+  console.error(why)
+  process.exit(2)
+}
+
+function wholeNumber(name) {
+  const value = Number(values[name])
+  if (!Number.isSafeInteger(value) || value < 1) refuse(`--${name} takes a whole number over 0, got ${values[name]}`)
+  return value
+}
+
 async function load(name) {
-  if (!TARGETS.includes(name)) throw new Error(`no target ${name}; there are ${TARGETS.join(', ')} and all`)
   const { fuzz } = await import(pathToFileURL(join(folder, 'test/fuzz', `${name}.js`)).href)
   return { name, fuzz }
 }
@@ -137,7 +148,8 @@ async function choose(target, inputs, wanted, cover) {
 }
 
 async function search(target) {
-  const random = randomFrom(Number(values.seed))
+  const forMs = wholeNumber('seconds') * 1_000
+  const random = randomFrom(wholeNumber('seed'))
   const cover = coverage()
   const corpus = readCorpus(target.name)
   const known = corpus.length
@@ -145,7 +157,7 @@ async function search(target) {
   cover.take()
   let blocks = 0
   const begun = performance.now()
-  const endsAt = begun + Number(values.seconds) * 1_000
+  const endsAt = begun + forMs
   let runs = 0
   while (performance.now() < endsAt) {
     const inputs = Array.from({ length: BATCH }, () => mutated(corpus, random))
@@ -191,6 +203,8 @@ async function replay(target, file) {
 }
 
 const [wanted = ''] = positionals
+if (wanted !== 'all' && !TARGETS.includes(wanted))
+  refuse(`there is no target ${JSON.stringify(wanted)}; there are ${TARGETS.join(', ')} and all`)
 for (const name of wanted === 'all' ? TARGETS : [wanted]) {
   const target = await load(name)
   if (values.replay !== undefined) await replay(target, values.replay)

@@ -33,8 +33,9 @@ const { values: options } = parseArgs({
 
 function number(name) {
   const value = Number(options[name])
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} takes a whole number, got ${options[name]}`)
-  return value
+  if (Number.isSafeInteger(value) && value > 0) return value
+  console.error(`--${name} takes a whole number over 0, got ${options[name]}`)
+  process.exit(2)
 }
 
 function build() {
@@ -111,7 +112,7 @@ function printMarks(marks) {
 }
 
 async function playMany() {
-  const [seeds, from, workers] = [number('seeds'), number('from'), Math.max(1, number('workers'))]
+  const [seeds, from, workers] = [number('seeds'), number('from'), number('workers')]
   const begun = performance.now()
   const marks = {}
   const broken = []
@@ -168,7 +169,7 @@ async function playPlants(names) {
       }
     }
   }
-  await Promise.all(Array.from({ length: Math.max(1, number('workers')) }, next))
+  await Promise.all(Array.from({ length: number('workers') }, next))
   console.log(`\n${names.length - survived} of ${names.length} planted bugs were caught`)
   return survived === 0
 }

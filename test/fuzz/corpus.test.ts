@@ -43,3 +43,17 @@ test('a kept finding is run again by its file', async () => {
     rmSync(folder, { recursive: true })
   }
 }, 60_000)
+
+test.each([
+  ['no target', []],
+  ['a target that there is not', ['nonsense']],
+  ['a time that is no number', ['framer', '--seconds', 'abc']],
+  ['no time', ['framer', '--seconds', '0']],
+])('a run of %s is refused, and is no finding', async (_, args) => {
+  const refused: { code: number; stderr: string } = await fuzz(...args).then(
+    () => expect.fail('it ran'),
+    (error) => error,
+  )
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toMatch(/^(there is no target|--seconds takes a whole number over 0)/)
+})

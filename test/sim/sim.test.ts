@@ -21,6 +21,12 @@ describe('the simulator', () => {
     expect(ok).toBe(true)
   }, 120_000)
 
+  it('refuses to play no seeds: that would break nothing', async () => {
+    const { out, ok } = await sim('--seeds', '0')
+    expect(out).toContain('--seeds takes a whole number over 0, got 0')
+    expect(ok).toBe(false)
+  })
+
   it('plays a seed again event by event', async () => {
     const [first, second] = [await sim('--seed', '11'), await sim('--seed', '11', '--trace')]
     const hashOf = (out: string): string | undefined => /"hash":"([0-9a-f]{16})"/.exec(out)?.[1]
