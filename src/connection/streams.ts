@@ -76,6 +76,11 @@ export class Streams implements StreamPlace {
     return this.#theirs
   }
 
+  /** Half of what the peer takes of ours: whoever can should open the next ones elsewhere. */
+  get crowded(): boolean {
+    return this.#ours * 2 >= this.#ourLimit
+  }
+
   /** The peer takes no more of ours. */
   get full(): boolean {
     return this.#ours >= this.#ourLimit

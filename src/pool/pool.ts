@@ -108,7 +108,7 @@ export class Pool<M extends Member> {
     if (probe !== null) return probe
     const member = lessBusyOfTwo(this.#ready, this.#parts.random)
     if (member === null) return this.#pickNone()
-    if (!this.#grown && member.inFlight >= this.#options.growAtInFlight) this.#grow()
+    if (member.inFlight >= this.#options.growAtInFlight) this.grow()
     return member
   }
 
@@ -128,6 +128,15 @@ export class Pool<M extends Member> {
   /** A ready connection that passes, or null: for who cannot use the one picked. */
   find(passes: (member: M) => boolean): M | null {
     return this.#ready.find(passes) ?? null
+  }
+
+  /** One connection more, to the endpoint with fewest, where others are crowded. Beyond `min` one is made at a time. */
+  grow(): void {
+    if (this.#closed || this.#grown) return
+    this.#grown = true
+    if (this.#endpoints.some(({ making, failures }) => making > 0 && failures === 0)) return
+    const endpoint = this.#roomiest()
+    if (endpoint !== null && endpoint.making === 0) endpoint.grow()
   }
 
   /** Whether `pick` may still give this one. */
@@ -341,7 +350,7 @@ export class Pool<M extends Member> {
       while (endpoint.size < this.#least(endpoint)) endpoint.grow()
     }
     const making = this.#endpoints.reduce((sum, { failures, making }) => sum + (failures > 0 ? 0 : making), 0)
-    if (this.#owed() > making) this.#grow()
+    if (this.#owed() > making) this.grow()
   }
 
   /** Where a place of a higher rank stands in for it, an endpoint is tried also when nobody wants it. */
@@ -354,15 +363,6 @@ export class Pool<M extends Member> {
   #owed(): number {
     const calls = this.#awaited && this.#ready.length === 0 ? 1 : 0
     return this.#wishes.length + calls + (this.#bulkState === 'wanted' ? 1 : 0)
-  }
-
-  /** One connection more, to the endpoint that has fewest. At most one is being made beyond `min`. */
-  #grow(): void {
-    if (this.#closed) return
-    this.#grown = true
-    if (this.#endpoints.some(({ making, failures }) => making > 0 && failures === 0)) return
-    const endpoint = this.#roomiest()
-    if (endpoint !== null && endpoint.making === 0) endpoint.grow()
   }
 
   /** The endpoint that should have the next connection; null where all have as many as they may. */

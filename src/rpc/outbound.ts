@@ -282,14 +282,18 @@ export class Outbound implements SessionOwner {
   /** The session for the next stream, or null when it has to wait. Where none has room it is one that will say so. */
   readyForStream(lane: number): Session | null {
     const session = this.ready(lane)
-    if (session === null || session.connection.streams?.full !== true) return session
+    const streams = session?.connection.streams
+    if (streams?.crowded === true) this.#pool.grow()
+    if (session === null || streams?.full !== true) return session
     return this.#pool.find(({ connection }) => connection.streams?.full === false) ?? session
   }
 
   /** A connection that takes one more call. */
   #withRoom(): Session | null {
     const session = this.#pool.pick()
-    return session === null || !session.caller.full ? session : this.#pool.find(({ caller }) => !caller.full)
+    if (session === null || !session.caller.full) return session
+    this.#pool.grow()
+    return this.#pool.find(({ caller }) => !caller.full)
   }
 
   /** The same for bulk. It has no claim on those of the others, also where its own are full. */

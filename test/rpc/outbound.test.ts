@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createEnvironment } from '../../src/connection/environment.js'
 import { WriteLoop } from '../../src/connection/write-loop.js'
 import { clientRules } from '../../src/rpc/options.js'
+import { defineService, serverStream } from '../../src/rpc/service.js'
 import type { ByteChannel } from '../../src/socket/channel.js'
 import { KIND } from '../../src/wire/frame.js'
 import { answerFrame } from '../fixtures/raw-peer.js'
@@ -9,6 +10,14 @@ import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 const MiB = 1024 * 1024
+
+const Hold = defineService('hold', { stream: serverStream<number, number>() })
+const HOLDING = {
+  async *stream(n: number, call: { readonly signal: AbortSignal }) {
+    yield n
+    await new Promise((resolve) => call.signal.addEventListener('abort', resolve))
+  },
+}
 
 describe('the choice of a connection', () => {
   it('finds the one with room while all others are full', async ({ stage }) => {
@@ -56,6 +65,33 @@ describe('the choice of a connection', () => {
     }
     expect(client.info().pool).toMatchObject({ size: 3, ready: 3, borrowed: 0 })
     expect(client.metrics().dialsStarted).toBe(3)
+  })
+
+  it('opens another connection when half of the streams that one takes are open', async ({ stage }) => {
+    const { server, address } = await stage.listening({ limits: { maxStreams: 8 } })
+    server.implement(Hold, HOLDING)
+    const client = stage.client(address, { pool: { max: 2 } })
+    const hold = client.use(Hold)
+    const over = new AbortController()
+    for (let n = 0; n < 12; n += 1) {
+      const stream = hold.stream(n, { signal: over.signal })
+      expect((await stream.next()).value).toBe(n)
+    }
+    expect(client.info().pool.size).toBe(2)
+    over.abort()
+  })
+
+  it('opens another connection when the peer takes no more calls on the one that there is', async ({ stage }) => {
+    const { server, address } = await stage.listening({ limits: { maxOpenCalls: 4 } })
+    const held: (() => void)[] = []
+    server.handle('hold', () => new Promise<void>((resolve) => held.push(resolve)))
+    const client = stage.client(address, { pool: { max: 2 } })
+    await client.connect()
+    const calls = Array.from({ length: 8 }, () => client.call('hold', null))
+    await until(() => held.length === 8)
+    expect(client.info().pool.size).toBe(2)
+    for (const release of held) release()
+    await Promise.all(calls)
   })
 
   it('gives nobody a connection that is leased', async ({ stage }) => {
