@@ -2,6 +2,7 @@
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
 import { failure, processed, type TransportError } from '../base/errors.js'
 import type { TokenBucket } from '../base/token-bucket.js'
+import type { Allowance } from '../memory/allowance.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
@@ -46,6 +47,8 @@ export interface StreamPlace {
   /** How many of our resets the peer certainly takes. */
   readonly cancels: TokenBucket
   readonly flow: Flow
+  /** For messages that are decoded before anybody asks for them. */
+  readonly decodedAhead: Allowance
   /** What the peer lets us send at first. */
   readonly peerWindowBytes: number
   /** Of all streams together: what waits to be sent. */
@@ -127,6 +130,11 @@ export class Stream implements Sender, Ticket {
     return hungry || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
   }
 
+  /** Shared with the other streams of the connection. */
+  get decodedAhead(): Allowance {
+    return this.#place.decodedAhead
+  }
+
   /** For who sends a source without waiting for anything else. */
   pace(): Pace {
     return new Pace(this.#place.writes, this.#place.environment.clock)
@@ -144,6 +152,7 @@ export class Stream implements Sender, Ticket {
   write(flags: number, encoder: Encoder, value: unknown): boolean {
     const { writes, environment } = this.#place
     if (writes.encoding) throw reentrant()
+    if (this.ours && this.#state !== 'open') throw failure('misuse', 'nothing can be sent after the end')
     const held = this.#mustWait()
     if (held && this.#full()) throw this.#queueFull()
     try {

@@ -2,6 +2,7 @@
 import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { TokenBucket } from '../base/token-bucket.js'
+import { Allowance } from '../memory/allowance.js'
 import type { FlowFields } from '../wire/hello.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
@@ -24,6 +25,13 @@ export interface Opening {
   readonly request: { readonly encoder: Encoder; readonly value: unknown } | null
 }
 
+/**
+ * Messages that nobody has asked for yet are decoded as they come, which saves a copy of their bytes, as long as there are
+ * no more bytes of them than this on the connection. The gates of the codecs let a value take 64 times its bytes: so these
+ * are 4 MiB of values at most, however many streams nobody reads.
+ */
+const DECODED_AHEAD_BYTES = 64 * 1024
+
 /** The streams of one connection: those that we opened, and those that the peer opened and we serve. */
 export class Streams implements StreamPlace {
   readonly environment: Environment
@@ -32,6 +40,7 @@ export class Streams implements StreamPlace {
   readonly flow: Flow
   readonly peerWindowBytes: number
   heldBytes = 0
+  readonly decodedAhead = new Allowance(DECODED_AHEAD_BYTES)
   readonly #byId = new Map<number, Stream>()
   /** 1 where we dialled and our ids are odd, else 0. */
   readonly #parity: number

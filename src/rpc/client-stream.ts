@@ -8,7 +8,7 @@ import type { Stream, StreamSink } from '../connection/stream.js'
 import type { Abortable } from './abort.js'
 import { asError, opaque } from './codec-error.js'
 import { InboundMessages, type InboundOwner } from './inbound-messages.js'
-import { type MessageSource, MessageWriter } from './message-writer.js'
+import { forsake, type MessageSource, MessageWriter } from './message-writer.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
 import type { MethodNumbers } from './method-numbers.js'
 import type { AnyMethod } from './service.js'
@@ -61,7 +61,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     this.plan = plan
     this.#environment = environment
     this.#onOver = onOver
-    this.#responses = new InboundMessages(plan.method.response, environment.limits, this)
+    this.#responses = new InboundMessages(plan.method.response, environment, this)
     this.#opened = new Promise((resolve) => {
       this.#setOpened = resolve
     })
@@ -96,6 +96,7 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
       this.fail(asError(error))
       return
     }
+    this.#responses.ahead = this.#stream.decodedAhead
     this.#writer = new MessageWriter(this.#stream, method.request)
     this.#setOpened()
   }
@@ -123,18 +124,18 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    if (this.#stream !== null) this.#stream.end()
+    if (this.#stream !== null) this.#endOurs()
     // Behind what was written before.
-    else void this.#opened.then(() => this.#stream?.end())
+    else void this.#opened.then(() => this.#endOurs())
   }
 
   /** Sends all that a source has, then ends our half. What the source throws gives the stream up. */
   async pump(source: MessageSource<unknown>): Promise<void> {
     try {
       await this.#opened
-      // Never opened, or over before the source was: whoever reads hears why.
-      if (this.#writer === null) return
-      if (await this.#writer.pump(source)) this.end()
+      // Never opened: whoever reads hears why.
+      if (this.#writer === null || this.#ended) forsake(source)
+      else if (await this.#writer.pump(source)) this.end()
     } catch (error) {
       // What went before it may be done with.
       const why = this.#writer?.refused(error) === true ? processed(asError(error), 'maybe') : error
@@ -196,6 +197,12 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
 
   onLeft(): void {
     this.cancel()
+  }
+
+  /** A source that is being sent is told that nobody wants more of it. */
+  #endOurs(): void {
+    this.#writer?.close(failure('misuse', 'nothing can be sent after the end'))
+    this.#stream?.end()
   }
 
   /** The peer hears `told`; whoever reads from the stream, `error`. */

@@ -1,10 +1,13 @@
 // Hot path: `push` and `next` run for every message of a stream.
+import type { Clock } from '../base/clock.js'
 import type { TransportError } from '../base/errors.js'
 import { failure } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { copyOf } from '../codec/copy.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Limits } from '../connection/limits.js'
+import { Pace } from '../connection/pace.js'
+import type { Allowance } from '../memory/allowance.js'
 import { Ring } from '../memory/ring.js'
 import { asError } from './codec-error.js'
 
@@ -32,29 +35,37 @@ export interface InboundOwner {
   onLeft(): void
 }
 
+interface Parts {
+  readonly limits: Limits
+  readonly clock: Clock
+}
+
 const DONE: IteratorResult<never, undefined> = Object.freeze({ done: true, value: undefined })
 
 /**
- * As much of what waits is decoded when it comes, which saves a copy where the reader keeps up. The rest is decoded when
- * it is taken, so that what waits for a slow reader is what credit has counted, and not what values come to in memory.
+ * The messages that come in on a stream, as an async iterator. Some of what waits is decoded when it comes, which saves a
+ * copy where the reader keeps up; the rest when it is taken, so that what waits for slow readers is what credit has
+ * counted, and not what values come to in memory.
  */
-const DECODED_AHEAD_BYTES = 64 * 1024
-
-/** The messages that come in on a stream, as an async iterator. */
 export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   readonly #codec: Codec<T>
   readonly #limits: Limits
+  readonly #clock: Clock
+  /** Of the connection, once there is one. */
+  ahead: Allowance | null = null
   readonly #owner: InboundOwner
   readonly #waiting = new Ring<Waiting<T>>()
-  #waitingCost = 0
+  /** For a reader that finds its next message there each time, and would never let others have a turn. */
+  #pace: Pace | null = null
   readonly #takers = new Ring<Taker<T>>()
   #ended = false
   /** Users may throw anything, null included. */
   #failed: { readonly error: unknown } | null = null
 
-  constructor(codec: Codec<T>, limits: Limits, owner: InboundOwner) {
+  constructor(codec: Codec<T>, { limits, clock }: Parts, owner: InboundOwner) {
     this.#codec = codec
     this.#limits = limits
+    this.#clock = clock
     this.#owner = owner
   }
 
@@ -69,7 +80,6 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     const taker = this.#takers.shift()
     if (taker === undefined) {
       this.#waiting.push(this.#keep(message))
-      this.#waitingCost += cost
       return
     }
     // Also what cannot be read has been taken.
@@ -129,11 +139,12 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #keep({ bytes, start, end, codec, cost, owned }: InboundMessage): Waiting<T> {
-    if (this.#waitingCost < DECODED_AHEAD_BYTES && codec === CODEC_NUMBER[this.#codec.name]) {
+    if (codec === CODEC_NUMBER[this.#codec.name] && this.ahead?.take(cost) === true) {
       try {
         return { value: this.#codec.decode(bytes, start, end, owned, this.#limits), bytes: null, codec, cost }
       } catch {
         // Whoever takes it hears of it.
+        this.ahead.giveBack(cost)
       }
     }
     const kept = owned ? bytes.subarray(start, end) : copyOf(bytes, start, end)
@@ -141,17 +152,19 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #take({ value, bytes, codec, cost }: Waiting<T>): Promise<IteratorResult<T, undefined>> {
-    this.#waitingCost -= cost
     this.#owner.onTaken(cost)
     let taken = value as T
-    if (bytes !== null) {
+    if (bytes === null) this.ahead?.giveBack(cost)
+    else {
       try {
         taken = this.#decode(bytes, 0, bytes.length, codec, true)
       } catch (error) {
         return Promise.reject(error)
       }
     }
-    return Promise.resolve({ done: false, value: taken })
+    const result = { done: false, value: taken } as const
+    this.#pace ??= new Pace(null, this.#clock)
+    return this.#pace.sent() ? this.#pace.rest().then(() => result) : Promise.resolve(result)
   }
 
   /** Throws what the owner makes of bytes that cannot be read. */
@@ -167,7 +180,8 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #drop(): void {
-    while (this.#waiting.shift() !== undefined);
-    this.#waitingCost = 0
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.bytes === null) this.ahead?.giveBack(next.cost)
+    }
   }
 }

@@ -2,6 +2,7 @@
 import { failure } from '../base/errors.js'
 import { CODEC_NUMBER, type Codec } from '../codec/codec.js'
 import { flagsOf } from '../connection/message-flags.js'
+import type { Pace } from '../connection/pace.js'
 import type { Stream } from '../connection/stream.js'
 import { asError } from './codec-error.js'
 
@@ -19,6 +20,7 @@ export class MessageWriter<T> {
   #over: Error | null = null
   /** Why the last message that could not be sent could not. */
   #refusal: Error | null = null
+  readonly #pace: Pace
   /** Whose next message is awaited. */
   #awaited: Iterator<T> | AsyncIterator<T> | null = null
 
@@ -26,16 +28,17 @@ export class MessageWriter<T> {
     this.#stream = stream
     this.#codec = codec
     this.#flags = flagsOf(CODEC_NUMBER[codec.name], stream.lane, false)
+    this.#pace = stream.pace()
   }
 
   /**
-   * Sends a message. Returns null where there is room for another, else a promise of that. Throws what is wrong with the
-   * value, or why nothing more can be sent.
+   * Sends a message. Returns null where there is room for another, else a promise of that: when the peer has read, or when
+   * others have had their turn. Throws what is wrong with the value, or why nothing more can be sent.
    */
   write(value: T): Promise<void> | null {
     if (this.#over !== null) throw this.#over
     try {
-      if (this.#stream.write(this.#flags, this.#codec, value)) return null
+      if (this.#stream.write(this.#flags, this.#codec, value)) return this.#pace.sent() ? this.#pace.rest() : null
     } catch (error) {
       this.#refusal = asError(error)
       throw this.#refusal
@@ -70,8 +73,11 @@ export class MessageWriter<T> {
    * the source is told. Rejects with what the source throws.
    */
   async pump(source: MessageSource<T>): Promise<boolean> {
+    if (this.#over !== null) {
+      forsake(source)
+      return false
+    }
     const iterator = iteratorOf(source)
-    const pace = this.#stream.pace()
     for (;;) {
       let step = iterator.next()
       let told = false
@@ -93,13 +99,25 @@ export class MessageWriter<T> {
           throw error
         }
         if (room !== null) await room
-        else if (pace.sent()) await pace.rest()
       }
       if (this.#over !== null) {
         if (!told) await iterator.return?.()
         return false
       }
     }
+  }
+}
+
+/**
+ * Tells a source that nobody will ask it for anything. The iterator of a stream of Node's is a generator, which closes
+ * nothing before it has begun: the stream itself is told.
+ */
+export function forsake(source: MessageSource<unknown>): void {
+  try {
+    if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
+    else leave(iteratorOf(source))
+  } catch {
+    // Nobody is there who could be told.
   }
 }
 

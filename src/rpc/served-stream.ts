@@ -27,7 +27,8 @@ export class ServedStream implements StreamSink, InboundOwner {
   readonly #owner: ServedStreamOwner
   readonly #requests: InboundMessages<unknown>
   #stream: Stream | null = null
-  #unreadable: unknown = null
+  /** Of the last message that could not be read. */
+  #unreadable: TransportError | null = null
   #writer: MessageWriter<unknown> | null = null
 
   constructor(
@@ -40,7 +41,7 @@ export class ServedStream implements StreamSink, InboundOwner {
     this.#environment = environment
     this.#registration = registration
     this.#owner = owner
-    this.#requests = new InboundMessages(registration.method.request, environment.limits, this)
+    this.#requests = new InboundMessages(registration.method.request, environment, this)
   }
 
   /** Takes the stream over. */
@@ -48,6 +49,7 @@ export class ServedStream implements StreamSink, InboundOwner {
     const writer = new MessageWriter(stream, this.#registration.method.response)
     this.#stream = stream
     this.#writer = writer
+    this.#requests.ahead = stream.decodedAhead
     this.call.writeWith = (message) => writer.write(message)
   }
 
@@ -117,10 +119,12 @@ export class ServedStream implements StreamSink, InboundOwner {
     const { counters } = this.#environment
     // What the handler made of the end of its stream is not its failure.
     if (this.call.abandoned !== null) return this.call.abandoned
-    // Both were counted when they were found.
-    if (thrown === this.#unreadable || this.#writer?.refused(thrown) === true) return opaque(thrown)
-    const error = opaque(handlerError(thrown))
-    if (error.reason !== undefined) counters.failed(error.reason)
+    // Counted when it was found.
+    if (this.#unreadable !== null && thrown === this.#unreadable) return opaque(thrown)
+    const refused = this.#writer?.refused(thrown) === true
+    const error = opaque(refused ? thrown : handlerError(thrown))
+    // What was too large, or found no room, was counted by who refused it.
+    if (error.reason !== undefined && (!refused || error.reason === 'encode-failed')) counters.failed(error.reason)
     return error
   }
 

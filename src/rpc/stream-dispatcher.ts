@@ -4,6 +4,7 @@ import { sendStreamRefusal } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Job } from './aged-lanes.js'
+import { onBehalfOf } from './ambient-call.js'
 import type { Backlog } from './backlog.js'
 import { opaque } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
@@ -78,7 +79,7 @@ export class StreamDispatcher implements ServedStreamOwner {
       return
     }
     const { queue } = registration
-    const run = (): void => void served.run(request)
+    const run = (): void => onBehalfOf(registration.handler, served.call, () => void served.run(request))
     const starts = queue === null || queue.tryStart()
     if (!starts) {
       // A stream that ended while it waited has told its call: what its handler would do is for nobody.

@@ -154,7 +154,8 @@ function done(talk: Talk, act: number, nth: number, size: number): void {
   if (sink === undefined || stream === null || stream === undefined) return
   if (act === 11 && sink.over === 0 && !stream.withdrawn) {
     // Who is told that the queue is full stops: so do we.
-    if (sink.held < 100_000) stream.write(FLAGS, bytes, Buffer.alloc(size * 4, 1))
+    if (sink.held < 100_000 && (stream.state === 'open' || !stream.ours))
+      stream.write(FLAGS, bytes, Buffer.alloc(size * 4, 1))
   } else if (act === 12 && stream.ours) stream.end()
   else if (act === 13 && stream.ours) stream.reset(failure('cancelled', 'enough'))
   else if (act === 14 && !stream.ours)

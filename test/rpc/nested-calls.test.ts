@@ -40,7 +40,7 @@ async function chain(stage: Stage, nested: Nested, passDeadlines: boolean) {
   })
   const client = stage.client(front.address, { clock })
   await client.connect()
-  return { clock, held, gate, inner, client, outcomes }
+  return { clock, held, gate, inner, client, outcomes, front: front.server }
 }
 
 async function settle(): Promise<void> {
@@ -77,6 +77,25 @@ describe('a call that a handler makes', () => {
       expect(clock.now()).toBe(0)
     },
   )
+
+  it.for([true, false])('is followed out of the body of a generator: %s', async (pass, { stage }) => {
+    const { held, gate, client, front, inner } = await chain(stage, byName, pass)
+    front.implement(Feed, {
+      numbers: async function* () {
+        yield 1
+        yield (await inner.call('hold', null)) as number
+      },
+    })
+    const feed = client.use(Feed).numbers(null, { timeoutMs: 700 })
+    await feed.next()
+    const second = feed.next()
+    await until(() => held.length === 1)
+    if (pass) expect(held[0]?.remainingMs).toBeLessThanOrEqual(700)
+    else expect(held[0]?.remainingMs).toBeGreaterThan(700)
+    gate.resolve('answer')
+    expect((await second).value).toBe('answer')
+    await feed.return?.()
+  })
 
   it('keeps its own time where that is shorter', async ({ stage }) => {
     const nested: Nested = (inner, call) => inner.call('hold', null, { parent: call, timeoutMs: 50 })
