@@ -111,11 +111,16 @@ export class Acceptor {
     return this.#owner.onReady(connection, agreement)
   }
 
+  /** Of a connection that was accepted: it takes nothing new. */
+  onDraining(accepted: Accepted): void {
+    if (accepted.peerId !== null) accepted.drained = this.#admission.drain(accepted.peerId)
+  }
+
   /** Of a connection that was accepted: it is gone. */
-  onGone(connection: Connection, error: TransportError, { host, peerId }: Accepted): void {
+  onGone(connection: Connection, error: TransportError, { host, peerId, drained }: Accepted): void {
     this.#handshakeOver(connection, host)
     this.#environment.counters.connectionsClosed += 1
-    this.#admission.leave(peerId)
+    this.#admission.leave(peerId, drained)
     this.#owner.onGone(connection, error)
   }
 
@@ -131,6 +136,8 @@ class Accepted implements ConnectionOwner {
   readonly host: string
   /** Null before HELLO. */
   peerId: string | null = null
+  /** Its place with its peer is free for another. */
+  drained = false
   readonly #acceptor: Acceptor
 
   constructor(acceptor: Acceptor, host: string) {
@@ -140,6 +147,10 @@ class Accepted implements ConnectionOwner {
 
   onReady(connection: Connection, agreement: Agreement): Receiver | null {
     return this.#acceptor.onReady(connection, agreement, this)
+  }
+
+  onDraining(): void {
+    this.#acceptor.onDraining(this)
   }
 
   onGone(connection: Connection, error: TransportError): void {

@@ -7,6 +7,8 @@ export class Admission {
   readonly #maxConnections: number
   readonly #handshakesByHost = new Map<string, number>()
   readonly #connectionsByPeer = new Map<string, number>()
+  /** Those of them that take nothing new any more. */
+  readonly #drainingByPeer = new Map<string, number>()
   #handshakes = 0
   #connections = 0
 
@@ -55,10 +57,22 @@ export class Admission {
     return null
   }
 
-  /** A counted connection is gone; `peerId` is null when it was never identified. */
-  leave(peerId: string | null): void {
+  /**
+   * An identified connection takes nothing new: the one that replaces it may come. Returns false where as many end slowly
+   * already: then it keeps its place until it is gone.
+   */
+  drain(peerId: string): boolean {
+    const draining = this.#drainingByPeer.get(peerId) ?? 0
+    if (draining >= this.#limits.maxConnectionsPerPeer) return false
+    this.#drainingByPeer.set(peerId, draining + 1)
+    decrease(this.#connectionsByPeer, peerId)
+    return true
+  }
+
+  /** A counted connection is gone; `peerId` is null when it was never identified, `drained` what `drain` returned. */
+  leave(peerId: string | null, drained = false): void {
     this.#connections -= 1
-    if (peerId !== null) decrease(this.#connectionsByPeer, peerId)
+    if (peerId !== null) decrease(drained ? this.#drainingByPeer : this.#connectionsByPeer, peerId)
   }
 }
 

@@ -1,13 +1,12 @@
-// Long: the callbacks of three collaborators and the life of the connection, each a few lines; what they decide is in
-// files of its own.
-import { failure, type TransportError } from '../base/errors.js'
+// Long: the callbacks of three collaborators and the life of the connection; what they decide is in files of its own.
+import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { TokenBucket } from '../base/token-bucket.js'
 import { CompressionPolicy } from '../compression/policy.js'
 import type { ByteChannel, ChannelReceiver } from '../socket/channel.js'
 import { FLAG, KIND } from '../wire/frame.js'
 import type { ServiceFingerprint } from '../wire/hello.js'
 import { preface } from '../wire/preface.js'
+import { Cancels } from './cancels.js'
 import { Conduct } from './conduct.js'
 import { type ConnectionFacts, judgeIdentity, proves } from './connection-facts.js'
 import { type ConnectionEvent, type ConnectionState, transition } from './connection-state.js'
@@ -35,6 +34,8 @@ const LINGER_MS = 1_000
 export interface ConnectionOwner {
   /** Both HELLOs are exchanged. Whoever is returned gets every message; null refuses the peer, and has said why. */
   onReady(connection: Connection, agreement: Agreement): Receiver | null
+  /** It takes nothing new any more, and lets what is open end. */
+  onDraining?(connection: Connection): void
   /** The last call; the channel is gone, nothing of the connection is left. */
   onGone(connection: Connection, error: TransportError): void
 }
@@ -45,8 +46,7 @@ export interface ConnectionOwner {
  */
 export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwner, ControlReaderOwner, HeartbeatOwner {
   readonly writes: WriteLoop
-  /** How many cancels the peer certainly takes, of calls and of streams, if its limits are ours. */
-  readonly cancels: TokenBucket
+  readonly cancels: Cancels
   /** What we let the peer send; null where it knows of no credit, and before HELLO. */
   flow: Flow | null = null
   readonly #dialled: boolean
@@ -77,7 +77,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     handshakeMs: number,
     dialled: boolean,
   ) {
-    const { compression, wheel, counters, limits, clock } = environment
+    const { compression, wheel, counters } = environment
     this.#channel = channel
     this.#dialled = dialled
     this.#environment = environment
@@ -86,8 +86,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     const policy = compression.algorithm === 'none' ? null : new CompressionPolicy(compression, counters)
     this.writes = new WriteLoop(channel, this, environment, policy)
     this.#reads = new ReadLoop(channel, this, environment)
-    // Half of what the peer takes at once: what we send over a while comes at once to a peer that was busy.
-    this.cancels = new TokenBucket(limits.cancelBurst / 2, limits.cancelsPerSecond, clock.now())
+    this.cancels = new Cancels(environment)
     this.#conduct = new Conduct(environment)
     this.#heartbeat = new Heartbeat(environment, this.writes, this)
     this.#control = new ControlReader(this.writes, this.#conduct, this.#heartbeat, this)
@@ -173,7 +172,8 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     if (this.#state === 'closed') return
     if (error.reason !== undefined) this.#environment.counters.failed(error.reason)
     if (this.#handshake === null || this.#handshake.greeted) {
-      sendBroken(this.writes, error)
+      // Before it was taken by anybody, nothing of it can have run.
+      sendBroken(this.writes, error, this.#receiver === null ? 'no' : 'maybe')
       this.#close(error)
       this.#channel.end()
     } else {
@@ -259,10 +259,11 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
   }
 
   onClosed(error: TransportError | null): void {
-    const why = error ?? failure('connection-lost', 'the connection was closed', { processed: 'maybe' })
+    const why = this.#error ?? error ?? failure('connection-lost', 'the connection was closed', { processed: 'maybe' })
     if (this.#state !== 'closed') this.#close(why, false)
     this.#environment.wheel.disarm(this.#timer)
-    this.#owner.onGone(this, this.#error ?? why)
+    // Before HELLO, what was to use it has not left, whatever the peer says.
+    this.#owner.onGone(this, this.#agreement === null ? processed(why, 'no') : why)
   }
 
   onControl(kind: number, flags: number, aux: number, id: number, bytes: Buffer, start: number, end: number): boolean {
@@ -272,19 +273,18 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
 
   /** The peer has ended the connection for cause, and reads no more: what waits for the socket is not sent. */
   onEnded(error: TransportError): void {
-    this.#close(error, false)
+    this.#close(error, false, error.processed !== 'no')
     this.#channel.end()
   }
 
-  /** The peer begins nothing new. */
   onLeaving(reason: TransportError): void {
     this.#advance('leave', reason)
   }
 
   onBroken(error: TransportError): void {
     // Before the end of the HELLO the same check holds a smaller limit, which has a name of its own.
-    const early = this.#receiver === null && error.reason === 'frame-too-large'
-    this.fail(early ? failure('hello-too-large', error.message, { details: error.details }) : error)
+    const hello = this.#receiver === null && error.reason === 'frame-too-large'
+    this.fail(hello ? failure('hello-too-large', error.message, { details: error.details }) : error)
   }
 
   onDrained(): void {
@@ -365,14 +365,15 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     else this.destroy(handshakeTimeout(this.#environment))
   }
 
-  /** Everything but the channel ends here, in this turn. Without `flush` nothing more is handed over. */
-  #close(error: TransportError, flush = true): void {
+  /** Everything but the channel ends here, in this turn. Without `flush` nothing more is handed over. `ran`: any of it. */
+  #close(error: TransportError, flush = true, ran = true): void {
     this.#error = error
     this.#advance('end', error)
     if (flush) this.writes.flush()
-    const { handedBytes } = this.writes
+    const handedBytes = ran ? this.writes.handedBytes : 0
     this.writes.close()
     this.#reads.close()
+    this.cancels.close()
     this.#environment.wheel.arm(this.#timer, LINGER_MS)
     if (this.#receiver === null) return
     this.#streams?.onClosed(error, handedBytes)
@@ -387,6 +388,7 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     // A peer that is about to leave owes no answers but those of its handlers.
     if (next !== 'ready') this.#heartbeat.stop()
     this.#tell(reason)
+    if (next === 'draining') this.#owner.onDraining?.(this)
   }
 
   #tell(reason: TransportError | null): void {

@@ -1,4 +1,4 @@
-import { processed, type StatusCode, type TransportError } from '../base/errors.js'
+import { type Processed, processed, type StatusCode, type TransportError } from '../base/errors.js'
 import { STATUS } from '../base/status.js'
 import { encodeFault, type Fault } from '../wire/fault.js'
 import { KIND } from '../wire/frame.js'
@@ -56,9 +56,9 @@ export function sendLeaving(writes: WriteLoop, lastAcceptedId: number): void {
   writes.control(KIND.GO_AWAY, 0, 0, lastAcceptedId, encodeFault(why))
 }
 
-/** Tells the peer which rule it broke. Nothing follows. */
-export function sendBroken(writes: WriteLoop, error: TransportError): void {
-  const fault = { processed: 'maybe', retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
+/** Tells the peer which rule it broke, and whether anything of what it sent may have run. Nothing follows. */
+export function sendBroken(writes: WriteLoop, error: TransportError, ran: Processed): void {
+  const fault = { processed: ran, retryAfterMs: 0, reason: error.reason ?? '', message: error.message } as const
   writes.control(KIND.GO_AWAY, 0, error.statusNumber, 0, encodeFault(fault))
 }
 

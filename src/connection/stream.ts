@@ -1,12 +1,12 @@
 // Hot path: `write`, `send`, `onData` and `consume` run for every message of a stream.
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
 import { failure, processed, type TransportError } from '../base/errors.js'
-import type { TokenBucket } from '../base/token-bucket.js'
 import type { Allowance } from '../memory/allowance.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
 import { endFrame, KIND } from '../wire/frame.js'
+import type { Cancels } from './cancels.js'
 import { faultOf } from './control-frames.js'
 import { COST_BYTES, ReceiveCredit, SendCredit } from './credit.js'
 import type { Environment } from './environment.js'
@@ -44,8 +44,7 @@ export interface Encoder {
 export interface StreamPlace {
   readonly environment: Environment
   readonly writes: WriteLoop
-  /** How many of our resets the peer certainly takes. */
-  readonly cancels: TokenBucket
+  readonly cancels: Cancels
   readonly flow: Flow
   /** For messages that are decoded before anybody asks for them. */
   readonly decodedAhead: Allowance
@@ -329,10 +328,10 @@ export class Stream implements Sender, Ticket {
 
   /** The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection. */
   #sendReset(error: TransportError): void {
-    const { writes, cancels, environment } = this.#place
-    const taken = cancels.take(1, environment.clock.now())
-    if (!taken && error.reason === 'deadline') return
-    writes.control(KIND.STREAM_RESET, 0, error.statusNumber, this.id, encodeFault(faultOf(error)))
+    const { writes, cancels } = this.#place
+    const tell = (): void =>
+      writes.control(KIND.STREAM_RESET, 0, error.statusNumber, this.id, encodeFault(faultOf(error)))
+    cancels.say({ wanted: () => this.#state === 'reset', tell }, error.reason === 'deadline')
   }
 
   /** An END, behind what waits. */

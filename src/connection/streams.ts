@@ -1,9 +1,9 @@
 // Hot path: `onData` runs for every message of every stream.
 import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import type { TokenBucket } from '../base/token-bucket.js'
 import { Allowance } from '../memory/allowance.js'
 import type { FlowFields } from '../wire/hello.js'
+import type { Cancels } from './cancels.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import type { InboundMessage } from './inbound.js'
@@ -36,7 +36,7 @@ const DECODED_AHEAD_BYTES = 64 * 1024
 export class Streams implements StreamPlace {
   readonly environment: Environment
   readonly writes: WriteLoop
-  readonly cancels: TokenBucket
+  readonly cancels: Cancels
   readonly flow: Flow
   readonly peerWindowBytes: number
   heldBytes = 0

@@ -160,9 +160,11 @@ export class Caller implements CallPlace {
     }
     this.#abandoned += 1
     pending.fail(error)
-    const taken = this.#connection.cancels.take(1, this.#environment.clock.now())
-    // The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection.
-    if (taken || error.code !== 'DEADLINE_EXCEEDED') sendCancel(this.#connection.writes, pending.id, error.code)
+    const { cancels, writes } = this.#connection
+    const { id } = pending
+    const wanted = (): boolean => this.#table.get(id) === pending
+    // The peer keeps the deadline by itself.
+    cancels.say({ wanted, tell: () => sendCancel(writes, id, error.code) }, error.code === 'DEADLINE_EXCEEDED')
   }
 
   /** Ids rise in the order in which calls leave, which is not always the one in which they were made. */
@@ -285,7 +287,7 @@ export class Caller implements CallPlace {
       if (pending.settled) return
       if (pending.expiresAt > now) next = Math.min(next, pending.expiresAt)
       else {
-        this.giveUp(pending, expired(pending.timeoutMs, 'maybe'))
+        this.giveUp(pending, expired(pending.timeoutMs, pending.held ? 'no' : 'maybe'))
         this.#judge(true)
       }
     })

@@ -89,4 +89,18 @@ describe('connections with one peer id', () => {
     expect(admission.identify('peer')).toBeNull()
     expect(admission.connections).toBe(4)
   })
+
+  it('let others come while they end, but not without a bound', () => {
+    const admission = newAdmission({ maxConnectionsPerPeer: 2 })
+    fill(admission, 5, true)
+    for (let n = 0; n < 2; n += 1) expect(admission.identify('peer')).toBeNull()
+    expect(admission.drain('peer')).toBe(true)
+    expect(admission.drain('peer')).toBe(true)
+    for (let n = 0; n < 2; n += 1) expect(admission.identify('peer')).toBeNull()
+    expect(admission.drain('peer')).toBe(false)
+    expect(admission.identify('peer')?.reason).toBe('too-many-connections-per-peer')
+    admission.leave('peer', true)
+    expect(admission.drain('peer')).toBe(true)
+    expect(admission.identify('peer')).toBeNull()
+  })
 })
