@@ -121,7 +121,11 @@ class Pair {
 
   reset() {
     this.end()
-    for (const socket of this.sockets) socket.resetAndDestroy()
+    for (const socket of this.sockets) {
+      // The system takes no reset behind a FIN. Node does not notice, keeps the handle, and waits for it in vain at exit.
+      if (socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
 
   end() {
