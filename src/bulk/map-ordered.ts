@@ -11,8 +11,9 @@ import { OrderWindow, type Work } from './order-window.js'
  *
  * An error, of the source or of a work, is thrown at its place: after the results of the items before it. Then, and
  * also when the loop is left early, the works still under way are aborted and awaited, and the source is returned. So
- * when the loop has ended, nothing of it goes on; a work that ignores its signal holds the end up, and so does a
- * source that neither gives the item that it was asked for nor heeds its `return`.
+ * when the loop has ended, no work of it goes on; a work that ignores its signal holds the end up. A source that still
+ * owes an item is told, by its `return`, and not awaited: the item may never come. One that owes none is awaited, as
+ * `for await` does, so that what it cleans up is clean.
  *
  * Throws at once for wrong options.
  */
@@ -24,19 +25,30 @@ export function mapOrdered<T, R>(
   const { concurrency, maxBuffered, signal } = orderOptions(options)
   if (typeof work !== 'function') throw failure('option-type', 'work must be a function')
   if (!isSource(source)) throw failure('option-type', 'source must be iterable')
-  return ordered(source, work, { concurrency, maxBuffered: maxBuffered ?? concurrency }, signal)
+  const left = new AbortController()
+  const bounds = { concurrency, maxBuffered: maxBuffered ?? concurrency }
+  const results = ordered(source, work, bounds, { signal, left: left.signal })
+  // A generator hears `return` only behind the result that it was asked for. Who leaves does not wait for that one:
+  // this may be the source of a loop, or of a stream, that has ended and awaits nothing of it.
+  const end = results.return.bind(results)
+  results.return = (value) => {
+    left.abort()
+    return end(value)
+  }
+  return results
 }
 
 async function* ordered<T, R>(
   source: Iterable<T> | AsyncIterable<T>,
   work: Work<T, R>,
   bounds: { readonly concurrency: number; readonly maxBuffered: number },
-  signal: AbortSignal | undefined,
+  { signal, left }: { readonly signal: AbortSignal | undefined; readonly left: AbortSignal },
 ): AsyncGenerator<R, void, undefined> {
   if (signal?.aborted === true) throw cancelled(signal, 'no')
   const window = new OrderWindow(source, work, bounds)
   const cancel = (): void => window.cancel(cancelled(signal, 'maybe'))
   signal?.addEventListener('abort', cancel, { once: true })
+  left.addEventListener('abort', () => window.leave(), { once: true })
   let failed = true
   try {
     for (;;) {

@@ -67,7 +67,10 @@ export const poolRules = group({
   filename: required(location, 'a URL or a path'),
   /** Threads at most. By default one processor is left to the caller. */
   workers: integer(Math.max(1, availableParallelism() - 1), 1, MAX_WORKERS),
-  /** Payloads that wait for a thread. */
+  /**
+   * Payloads that wait while every thread has one. What waits only until a thread has ended, after an abort or a crash,
+   * is not counted: it has the place of that thread.
+   */
   maxQueued: integer(1_024, 0, MAX_QUEUED),
   /** A thread without work for this long is ended. */
   idleTimeoutMs: integer(60_000, 0, MAX_IDLE_MS),

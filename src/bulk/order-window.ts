@@ -32,6 +32,8 @@ export class OrderWindow<T, R> {
   #sourceEnded = false
   /** What the reader gets at once, whatever waits. */
   #cancelled: Error | null = null
+  /** The reader wants nothing more, not even what it has asked for. */
+  #left = false
   #wake: (() => void) | null = null
 
   constructor(source: Iterable<T> | AsyncIterable<T>, work: Work<T, R>, bounds: Bounds) {
@@ -48,6 +50,7 @@ export class OrderWindow<T, R> {
     for (;;) {
       this.#pull()
       if (this.#cancelled !== null) return { ok: false, error: this.#cancelled }
+      if (this.#left) return null
       const outcome = this.#outcomes.get(this.#turn)
       if (outcome !== undefined) {
         this.#outcomes.delete(this.#turn)
@@ -68,24 +71,45 @@ export class OrderWindow<T, R> {
     this.#wake?.()
   }
 
+  /** For a reader that does not wait for the result that it has asked for. */
+  leave(): void {
+    this.#left = true
+    this.#abandon()
+    this.#wake?.()
+  }
+
   /**
-   * Resolves when nothing goes on any more. An error of the source's `return` is thrown unless the reader gets another
-   * one already.
+   * Resolves when no work goes on any more and the source was told. One that owes no item is awaited, and an error of
+   * its `return` is thrown unless the reader gets another one already.
    */
   async end(failed: boolean): Promise<void> {
-    this.#open = false
-    if (this.#underWay > 0) this.#abort.abort(failure('cancelled', 'nobody waits for this result any more'))
+    this.#abandon()
     while (this.#underWay > 0) await this.#change()
     this.#outcomes.clear()
-    if (!this.#sourceEnded) {
-      try {
-        // Also while it owes an item: a source that waits for one may be woken by nothing else.
-        await this.#source.return?.()
-      } catch (error) {
-        if (!failed) throw error
-      }
+    if (this.#sourceEnded) return
+    // Also while it owes an item: a source that waits for one may be woken by nothing else.
+    const returned = this.#returnSource()
+    if (this.#pulling) {
+      // The item may never come, and the `return` of a generator waits for it as well. Nobody is there either who could
+      // be told what becomes of them.
+      returned.catch(() => {})
+      return
     }
-    while (this.#pulling) await this.#change()
+    try {
+      await returned
+    } catch (error) {
+      if (!failed) throw error
+    }
+  }
+
+  #abandon(): void {
+    this.#open = false
+    if (this.#underWay > 0) this.#abort.abort(failure('cancelled', 'nobody waits for this result any more'))
+  }
+
+  /** Rejects also with what is thrown at once. */
+  async #returnSource(): Promise<void> {
+    await this.#source.return?.()
   }
 
   #change(): Promise<void> {

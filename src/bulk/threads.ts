@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module'
 import type { Transferable, Worker } from 'node:worker_threads'
 import { failure } from '../base/errors.js'
+import { requirePackage } from '../base/require-package.js'
 
 /** What is used of piscina. Its own types do not compile with `exactOptionalPropertyTypes`. */
 interface Piscina {
@@ -155,7 +155,7 @@ export class Threads {
 
 function load(): PiscinaClass {
   try {
-    return (createRequire(import.meta.url)('piscina') as { readonly Piscina: PiscinaClass }).Piscina
+    return (requirePackage('piscina') as { readonly Piscina: PiscinaClass }).Piscina
   } catch (cause) {
     throw failure('package-missing', 'worker threads need the package piscina: npm install piscina', {
       cause,

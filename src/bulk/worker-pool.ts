@@ -28,6 +28,8 @@ export class WorkerPool<T = unknown, R = unknown> {
   /** In the order in which they came. */
   readonly #waiting = new Set<Task<R>>()
   readonly #underWay = new Set<Task<R>>()
+  /** Payloads whose caller was not told yet. */
+  #unsettled = 0
   #threads: Threads | null = null
   #closing: Promise<void> | null = null
 
@@ -37,24 +39,25 @@ export class WorkerPool<T = unknown, R = unknown> {
 
   /**
    * Gives `payload` to a thread, as a structured clone that is made when one is free (change nothing of it until then),
-   * and resolves to a clone of what the export `name` (`default`)
-   * of the module makes of it. Rejects with what the work throws, or with a TransportError: RESOURCE_EXHAUSTED
-   * (`queue-full`) when `maxQueued` payloads wait already, CANCELLED when `signal` was aborted, which ends the thread
-   * if the work had begun, `worker-crashed` when the thread ended.
+   * and resolves to a clone of what the export `name` (`default`) of the module makes of it. Rejects with what the work
+   * throws, or with a TransportError: RESOURCE_EXHAUSTED (`queue-full`) when every thread has a payload and `maxQueued`
+   * wait already, CANCELLED when `signal` was aborted, which ends the thread if the work had begun, `worker-crashed`
+   * when the thread ended. A thread that is ending has no payload: the next one waits for its end and is not refused.
    */
   run(payload: T, options: RunOptions = {}): Promise<R> {
     return new Promise((resolve, reject) => {
       const { name, signal, transfer } = runRules.parse(options, '')
       if (this.#closing !== null) throw closed('no')
       if (signal?.aborted === true) throw cancelled('no', signal)
-      const place = this.#hasThread() ? this.#underWay : this.#waiting
-      if (place === this.#waiting && this.#waiting.size >= this.#options.maxQueued) {
+      if (this.#isFull()) {
         throw failure('queue-full', `${this.#waiting.size} payloads wait for a worker thread already`)
       }
+      const place = this.#hasThread() ? this.#underWay : this.#waiting
       const onAbort = (): void => this.#abort(task)
       const task: Task<R> = { payload, name, signal, transfer, resolve, reject, onAbort, settled: false }
       signal?.addEventListener('abort', onAbort, { once: true })
       place.add(task)
+      this.#unsettled += 1
       if (place === this.#underWay) void this.#perform(task)
     })
   }
@@ -88,6 +91,11 @@ export class WorkerPool<T = unknown, R = unknown> {
     this.#waiting.clear()
     for (const task of this.#underWay) this.#settle(task, () => task.reject(closed('maybe')))
     await this.#threads?.close()
+  }
+
+  /** By whose caller waits: a pool whose works were all aborted is empty, though its threads have yet to end. */
+  #isFull(): boolean {
+    return this.#unsettled >= this.#options.workers + this.#options.maxQueued
   }
 
   #hasThread(): boolean {
@@ -126,6 +134,7 @@ export class WorkerPool<T = unknown, R = unknown> {
   #settle(task: Task<R>, tell: () => void): void {
     if (task.settled) return
     task.settled = true
+    this.#unsettled -= 1
     task.signal?.removeEventListener('abort', task.onAbort)
     tell()
   }

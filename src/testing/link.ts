@@ -1,36 +1,5 @@
-import { failure } from '../base/errors.js'
 import type { Random } from '../base/random.js'
-
-/** What the way from one host to another is like at the moment. */
-export interface LinkConditions {
-  /** How long bytes travel at least. */
-  readonly latencyMs: number
-  /** How much longer they may take. They arrive in order all the same. */
-  readonly jitterMs: number
-  /** What a connection that begins now holds on this way before bytes wait with who wrote them. */
-  readonly bufferBytes: number
-  /** The chance that a read gets only some of what has arrived. */
-  readonly splitChance: number
-  /**
-   * `up`; `stalled`: what is sent waits here, and arrives when the link is up again; `black hole`: it is lost, and with
-   * it the connection, of which neither side hears until the link is up again.
-   */
-  readonly state: 'up' | 'stalled' | 'black hole'
-  /** What becomes of dials: `refused` as by a host where nobody listens, `reset` as soon as they are accepted. */
-  readonly dials: 'accepted' | 'refused' | 'reset'
-  /** How much longer dials take than bytes. */
-  readonly dialDelayMs: number
-}
-
-export const PERFECT_LINK: LinkConditions = {
-  latencyMs: 0.1,
-  jitterMs: 0,
-  bufferBytes: 256 * 1024,
-  splitChance: 0,
-  state: 'up',
-  dials: 'accepted',
-  dialDelayMs: 0,
-}
+import { changedConditions, type LinkConditions, PERFECT_LINK } from './link-conditions.js'
 
 /** What is on a link, and hears of what becomes of it. */
 export interface LinkUser {
@@ -61,10 +30,7 @@ export class Link {
 
   /** Changes some of the conditions, from now on. */
   set(conditions: Partial<LinkConditions>): void {
-    const next = { ...this.#conditions, ...conditions }
-    if (!(next.latencyMs >= 0) || !(next.jitterMs >= 0) || !(next.dialDelayMs >= 0) || !(next.bufferBytes >= 1)) {
-      throw failure('misuse', `a link from ${this.from} to ${this.to} cannot have ${JSON.stringify(conditions)}`)
-    }
+    const next = changedConditions(this.#conditions, conditions)
     const { state } = this.#conditions
     this.#conditions = next
     if (next.state !== state) for (const user of [...this.#users]) user.onLinkState(next.state)

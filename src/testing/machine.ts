@@ -1,8 +1,8 @@
 import type { Clock, TimerHandle } from '../base/clock.js'
 import type { Random } from '../base/random.js'
-import type { Network } from '../socket/network.js'
+import { crashRules } from './options.js'
 import type { Life, Scheduler } from './scheduler.js'
-import type { VirtualNetwork } from './virtual-network.js'
+import type { MachineNetwork, VirtualNetwork } from './virtual-network.js'
 
 /** Somebody's 1970, so that the wall shows a date that looks like one. */
 const WALL_ORIGIN_MS = Date.UTC(2026, 0, 1)
@@ -15,7 +15,7 @@ export class Machine implements Life {
   readonly host: string
   readonly clock: Clock
   readonly random: Random
-  readonly network: Network
+  readonly network: MachineNetwork
   readonly #scheduler: Scheduler
   readonly #world: VirtualNetwork
   readonly #timers = new Set<TimerHandle>()
@@ -63,8 +63,8 @@ export class Machine implements Life {
 
   /** Ends the program. Peers hear it from the kernel; `silent`: they do not, as when the power fails. */
   crash(options: { readonly silent?: boolean } = {}): void {
+    const { silent } = crashRules.parse(options, '')
     if (!this.#alive) return
-    const { silent = false } = options
     this.#scheduler.note(this.host, silent ? 'loses power' : 'crashes')
     this.#alive = false
     for (const timer of this.#timers) this.#scheduler.cancel(timer)

@@ -3,6 +3,7 @@ import { failure } from '../base/errors.js'
 import { type Random, seededRandom } from '../base/random.js'
 import { EventQueue, type QueuedEvent } from './event-queue.js'
 import { Machine } from './machine.js'
+import { runRules, simulationRules } from './options.js'
 import type { Life, Scheduler } from './scheduler.js'
 import { Trace } from './trace.js'
 import { VirtualNetwork } from './virtual-network.js'
@@ -56,9 +57,10 @@ export class Simulation implements Scheduler {
   #booted = 0
   #scheduled = 0
 
-  constructor({ seed, onTrace }: SimulationOptions) {
+  constructor(options: SimulationOptions) {
+    const { seed } = simulationRules.parse(options, '')
     this.seed = seed
-    this.#trace = new Trace(onTrace ?? null)
+    this.#trace = new Trace(options.onTrace ?? null)
     this.random = seededRandom(seed)
     this.network = new VirtualNetwork(this, this.#randomOf(1))
   }
@@ -125,9 +127,9 @@ export class Simulation implements Scheduler {
 
   /** Goes on until nothing is left to do, or as `options` say. Rejects with whatever an event throws. */
   run(options: RunOptions = {}): Promise<RunEnd> {
-    const { forMs = Number.POSITIVE_INFINITY, until } = options
-    const endsAt = this.#now + forMs
     return new Promise((resolve, reject) => {
+      const endsAt = this.#now + runRules.parse(options, '').forMs
+      const { until } = options
       let life: Life | null = null
       const step = (): void => {
         try {

@@ -1,5 +1,6 @@
 import { type Clock, systemClock, type TimerHandle } from '../base/clock.js'
 import { EventQueue, type QueuedEvent } from './event-queue.js'
+import { clockRules } from './options.js'
 
 interface VirtualTimer extends QueuedEvent {
   readonly callback: () => void
@@ -20,9 +21,10 @@ export class VirtualClock implements Clock {
   #wallOffset: number
 
   constructor(options: { now?: number; wallNow?: number; turns?: 'real' | 'manual' } = {}) {
-    this.#now = options.now ?? 0
-    this.#wallOffset = (options.wallNow ?? Date.UTC(2026, 0, 1)) - this.#now
-    this.#manualTurns = options.turns === 'manual'
+    const { now, wallNow, turns } = clockRules.parse(options, '')
+    this.#now = now
+    this.#wallOffset = wallNow - now
+    this.#manualTurns = turns === 'manual'
   }
 
   now(): number {

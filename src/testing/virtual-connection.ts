@@ -1,4 +1,5 @@
-import type { Link, LinkConditions, LinkUser } from './link.js'
+import type { Link, LinkUser } from './link.js'
+import type { LinkConditions } from './link-conditions.js'
 import { Pipe, type PipeOwner } from './pipe.js'
 import type { Life, Scheduler } from './scheduler.js'
 import { VirtualChannel, virtualFacts } from './virtual-channel.js'

@@ -1,14 +1,26 @@
 import { failure } from '../base/errors.js'
 import type { Random } from '../base/random.js'
-import { type Address, formatAddress } from '../socket/address.js'
+import { type Address, formatAddress, parseAddress } from '../socket/address.js'
 import type { ByteChannel } from '../socket/channel.js'
 import type { ListenCallbacks, Listener } from '../socket/listen.js'
 import type { Network } from '../socket/network.js'
-import type { SocketOptions } from '../socket/options.js'
-import type { NameRecord } from '../socket/resolve.js'
+import type { LinkOptions, SocketOptions } from '../socket/options.js'
+import type { NameAnswer, NameQuery } from '../socket/resolve.js'
 import { Link } from './link.js'
+import { readSocketOptions } from './options.js'
 import type { Life, Scheduler } from './scheduler.js'
 import { type ConnectionSurroundings, type Side, VirtualConnection } from './virtual-connection.js'
+import { type NameEntry, VirtualNames } from './virtual-names.js'
+
+/**
+ * The network as a program on one machine sees it. It is a `Network` that takes addresses as text as well, and has
+ * defaults for what a program of its own has no wish about.
+ */
+export interface MachineNetwork extends Network {
+  dial(address: Address | string, options?: Partial<LinkOptions>, signal?: AbortSignal): Promise<ByteChannel>
+  listen(address: Address | string, options: Partial<LinkOptions>, callbacks: ListenCallbacks): Promise<Listener>
+  resolve(query: NameQuery, signal?: AbortSignal): Promise<NameAnswer>
+}
 
 interface Listening {
   readonly life: Life
@@ -41,14 +53,19 @@ export class VirtualNetwork implements ConnectionSurroundings {
   readonly #attempts = new Set<Attempt>()
   /** Hosts that fell silent, and were not started again. */
   readonly #dark = new Set<string>()
-  /** What `dns+tcp://` names lead to; a test sets and changes it. A name that is not in it cannot be looked up. */
-  readonly names = new Map<string, readonly NameRecord[]>()
+  readonly #names: VirtualNames
   #lastPort = FIRST_PORT
   #lastId = 0
 
   constructor(scheduler: Scheduler, random: Random) {
     this.#scheduler = scheduler
     this.#random = random
+    this.#names = new VirtualNames(scheduler)
+  }
+
+  /** What `dns+tcp://` names lead to; a test sets and changes it. Looking up a name that is not in it fails. */
+  get names(): Map<string, NameEntry> {
+    return this.#names.entries
   }
 
   /** Connections of which at least one end is open. */
@@ -80,15 +97,12 @@ export class VirtualNetwork implements ConnectionSurroundings {
   }
 
   /** The network as a program on one machine sees it. */
-  of(life: Life): Network {
+  of(life: Life): MachineNetwork {
     return {
-      dial: (address, options, signal) => this.#dial(life, address, options, signal),
-      listen: async (address, options, callbacks) => this.#listen(life, address, options, callbacks),
-      resolve: async ({ name }) => {
-        const records = this.names.get(name)
-        if (records === undefined) throw failure('resolve-failed', `nobody knows the name ${name}`)
-        return { records, ttlMs: null }
-      },
+      dial: (address, options, signal = patient()) => this.#dial(life, address, options, signal),
+      listen: async (address, options, callbacks) =>
+        this.#listen(life, placeable(address), readSocketOptions(options), callbacks),
+      resolve: (query, signal = patient()) => this.#names.resolve(life, query, signal),
     }
   }
 
@@ -131,8 +145,10 @@ export class VirtualNetwork implements ConnectionSurroundings {
     }
   }
 
-  #dial(life: Life, address: Address, options: SocketOptions, signal: AbortSignal): Promise<ByteChannel> {
+  #dial(life: Life, asked: Address | string, wishes: unknown, signal: AbortSignal): Promise<ByteChannel> {
     return new Promise((resolve, reject) => {
+      const address = placeable(asked)
+      const options = readSocketOptions(wishes)
       if (signal.aborted) {
         reject(signal.reason)
         return
@@ -233,6 +249,21 @@ export class VirtualNetwork implements ConnectionSurroundings {
     this.#lastPort += 1
     return this.#lastPort
   }
+}
+
+/** Of an attempt that nobody gives up. One each: what listens to a signal is kept by it. */
+function patient(): AbortSignal {
+  return new AbortController().signal
+}
+
+/** An address that is somewhere here. There are no certificates: as plain TCP, `tls://` would seem to have been tested. */
+function placeable(asked: Address | string): Address {
+  const address = typeof asked === 'string' ? parseAddress(asked) : asked
+  if (address.kind !== 'tls') return address
+  const where = formatAddress(address)
+  throw failure('misuse', `TLS is not simulated: there is no ${where} here, use tcp://`, {
+    details: { address: where },
+  })
 }
 
 /** Where an address is: unix sockets are on the machine of who names them. */

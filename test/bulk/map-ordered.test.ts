@@ -169,11 +169,12 @@ describe('the order', () => {
           expect(broken).toEqual([])
           expect(results).toEqual(expected)
           expect(end).toBe(outcome)
-          // Nothing goes on, and nothing begins any more.
+          // Nothing goes on, and nothing begins any more, also when the source gives the item that it owed.
           expect(underWay).toBe(0)
-          expect(sourceOver || pulled === 0).toBe(true)
           const before = finished
+          await scheduler.waitAll()
           await turn()
+          expect(sourceOver).toBe(true)
           expect(finished).toBe(before)
         },
       ),
@@ -329,11 +330,11 @@ describe('leaving the loop early', () => {
 
   it('wakes a source that waits for an item by returning it', async () => {
     let wake: (step: IteratorResult<number>) => void = () => {}
+    const owed = new Promise<IteratorResult<number>>((resolve) => (wake = resolve))
     let asked = 0
     const source: AsyncIterable<number> = {
       [Symbol.asyncIterator]: () => ({
-        next: () =>
-          asked++ === 0 ? Promise.resolve({ done: false, value: 7 }) : new Promise((resolve) => (wake = resolve)),
+        next: () => (asked++ === 0 ? Promise.resolve({ done: false, value: 7 }) : owed),
         return: async () => {
           wake({ done: true, value: undefined })
           return { done: true, value: undefined }
@@ -344,7 +345,41 @@ describe('leaving the loop early', () => {
     expect((await results.next()).value).toBe(7)
     await turn()
     expect(asked).toBe(2)
+    let woken = false
+    void owed.then(() => (woken = true))
     expect((await results.return()).done).toBe(true)
+    await turn()
+    expect(woken).toBe(true)
+  })
+
+  it('does not wait for a result that was asked for before', async () => {
+    const bench = new Bench()
+    const source = counted(100)
+    const results = mapOrdered(source, bench.work, { concurrency: 2 })
+    const ends = Promise.all([results.next(), results.return()])
+    await turn()
+    expect(bench.aborted).toEqual([0, 1])
+    await bench.finish(0)
+    await bench.fail(1, new Error('aborted'))
+    const over = { done: true, value: undefined }
+    expect(await ends).toEqual([over, over])
+    expect([source.pulled, source.returned]).toEqual([2, 1])
+  })
+
+  it('aborts also what another run does that is its source', async () => {
+    const bench = new Bench()
+    const source = counted(100)
+    const fetched = mapOrdered(source, bench.work, { concurrency: 2 })
+    const results = mapOrdered(fetched, (item) => item, { concurrency: 2 })
+    const first = results.next()
+    await turn()
+    await bench.finish(0)
+    expect((await first).value).toBe('<0>')
+    await turn()
+    expect((await results.return()).done).toBe(true)
+    expect(bench.aborted).toEqual(expect.arrayContaining([1, 2]))
+    for (const item of [...bench.open.keys()]) await bench.finish(item)
+    expect(source.returned).toBe(1)
   })
 
   it('before the first result opens nothing', async () => {
@@ -352,6 +387,132 @@ describe('leaving the loop early', () => {
     const results = mapOrdered(source, (item) => item, { concurrency: 1 })
     await results.return()
     expect([source.pulled, source.returned]).toEqual([0, 0])
+  })
+})
+
+describe('a source that waits for what never comes', () => {
+  const never = new Promise<never>(() => {})
+  type Answer = () => Promise<IteratorResult<number>>
+  const heed: Answer = async () => ({ done: true, value: undefined })
+  const answers: [string, Answer | null][] = [
+    ['heeds its `return`', heed],
+    ['never answers its `return`', () => never],
+    ['rejects its `return`', () => Promise.reject(new Error('return'))],
+    [
+      'throws from its `return`',
+      () => {
+        throw new Error('return')
+      },
+    ],
+    ['has no `return`', null],
+  ]
+
+  /** Gives one item and then what is owed. */
+  function waiting(owed: Promise<IteratorResult<number>>, answer: Answer | null = heed) {
+    const source = {
+      asked: 0,
+      returned: 0,
+      [Symbol.asyncIterator]: (): AsyncIterator<number> => ({
+        next: () => (source.asked++ === 0 ? Promise.resolve({ done: false, value: 7 }) : owed),
+        ...(answer && {
+          return: () => {
+            source.returned += 1
+            return answer()
+          },
+        }),
+      }),
+    }
+    return source
+  }
+
+  async function* generator(): AsyncGenerator<number> {
+    yield 7
+    await never
+  }
+
+  /** What became of a run within a turn: how it ended, or that it has not. */
+  async function within(run: Promise<unknown>): Promise<unknown> {
+    let outcome: unknown = 'not ended'
+    run.then(
+      () => (outcome = 'ended'),
+      (error: unknown) => (outcome = error),
+    )
+    await turn()
+    return outcome
+  }
+
+  async function aborted(source: AsyncIterable<number>): Promise<unknown> {
+    const controller = new AbortController()
+    const { signal } = controller
+    const run = collect(mapOrdered(source, (item) => item, { concurrency: 2, signal }))
+    expect(await within(run)).toBe('not ended')
+    controller.abort()
+    const outcome = await within(run)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    return outcome
+  }
+
+  function left(source: AsyncIterable<number>): Promise<unknown> {
+    const run = async (): Promise<void> => {
+      for await (const result of mapOrdered(source, (item) => item, { concurrency: 2 })) if (result === 7) break
+    }
+    return within(run())
+  }
+
+  function failed(source: AsyncIterable<number>): Promise<unknown> {
+    return within(collect(mapOrdered(source, () => Promise.reject(new Error('work')), { concurrency: 2 })))
+  }
+
+  it('and is a generator holds up no abort, no `break` and no error', async () => {
+    expect(await aborted(generator())).toMatchObject({ code: 'CANCELLED', processed: 'maybe' })
+    expect(await left(generator())).toBe('ended')
+    expect(await failed(generator())).toEqual(new Error('work'))
+  })
+
+  it.each(answers)('and %s is told once, and holds up no abort, no `break` and no error', async (_what, answer) => {
+    const sources = [1, 2, 3].map(() => waiting(never, answer))
+    const ends = [aborted, left, failed].map((end, index) => end(sources[index] ?? generator()))
+    expect(await Promise.all(ends)).toEqual([
+      expect.objectContaining({ code: 'CANCELLED' }),
+      'ended',
+      new Error('work'),
+    ])
+    const told = answer === null ? 0 : 1
+    expect(sources.map(({ asked, returned }) => [asked, returned])).toEqual(Array(3).fill([2, told]))
+  })
+
+  it('and at last has an item or an error is not heard any more', async () => {
+    const item = deferred<IteratorResult<number>>()
+    const error = deferred<IteratorResult<number>>()
+    const begun: number[] = []
+    for (const source of [waiting(item.promise), waiting(error.promise)]) {
+      const results = mapOrdered(source, (one) => begun.push(one), { concurrency: 2 })
+      await results.next()
+      expect(await within(results.return())).toBe('ended')
+    }
+    item.resolve({ done: false, value: 8 })
+    error.reject(new Error('late'))
+    await turn()
+    expect(begun).toEqual([7, 7])
+  })
+
+  it('is waited for by nobody, while one that owes nothing is awaited until it is clean', async () => {
+    const clean = deferred<void>()
+    async function* source(): AsyncGenerator<number> {
+      try {
+        for (let item = 0; ; item += 1) yield item
+      } finally {
+        await clean.promise
+      }
+    }
+    const results = mapOrdered(source(), (item) => item, { concurrency: 1, maxBuffered: 1 })
+    await results.next()
+    // The place of the first result is filled again: the source has given all that it was asked for.
+    await turn()
+    const end = results.return()
+    expect(await within(end)).toBe('not ended')
+    clean.resolve()
+    expect(await within(end)).toBe('ended')
   })
 })
 

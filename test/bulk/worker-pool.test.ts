@@ -107,6 +107,22 @@ describe('a full queue', () => {
     expect(await first).toBe(1)
     expect((await pool.run(2)).payload).toBe(2)
   })
+
+  it('counts nobody who was told, though the thread has yet to end, and everybody who waits for that', async () => {
+    const gate = new Gate()
+    const pool = poolOf({ workers: 1, maxQueued: 0 })
+    const controller = new AbortController()
+    const aborted = pool.run(gate.payload(1), { name: 'gated', signal: controller.signal })
+    const told = expect(aborted).rejects.toMatchObject({ code: 'CANCELLED' })
+    await gate.begun(1)
+    controller.abort()
+    const next = pool.run('next')
+    expect(pool.info()).toMatchObject({ threads: 1, waiting: 1 })
+    await expect(pool.run('over')).rejects.toMatchObject({ reason: 'queue-full', processed: 'no' })
+    await told
+    expect((await next).payload).toBe('next')
+    expect(pool.info()).toEqual({ threads: 1, underWay: 0, waiting: 0 })
+  })
 })
 
 describe('a failure', () => {
@@ -255,6 +271,43 @@ describe('map', () => {
     const results = pool.map(payloads(), { name: 'gated' })
     await expect(results.next()).rejects.toThrow(TypeError)
     expect(pool.info()).toMatchObject({ underWay: 0, waiting: 0 })
+  })
+})
+
+describe('a map in a pool with room for nobody', () => {
+  async function mapped(pool: WorkerPool<unknown, Echo>): Promise<unknown[]> {
+    const payloads: unknown[] = []
+    for await (const { payload } of pool.map(['a', 'b', 'c'])) payloads.push(payload)
+    return payloads
+  }
+
+  it('may follow one that was left, whose threads have yet to end', async () => {
+    const gate = new Gate()
+    const open = new Gate()
+    open.open()
+    const pool = poolOf({ maxQueued: 0 })
+    const payloads = [open.payload('first'), gate.payload(1), gate.payload(2)]
+    for await (const result of pool.map(payloads, { name: 'gated' })) {
+      expect(result).toBe('first')
+      break
+    }
+    expect(pool.info()).toMatchObject({ threads: 2, waiting: 0 })
+    expect(await mapped(pool)).toEqual(['a', 'b', 'c'])
+    expect(pool.info().threads).toBeLessThanOrEqual(2)
+  })
+
+  it('may follow one that failed', async () => {
+    const gate = new Gate()
+    const pool = poolOf({ maxQueued: 0 })
+    // The first payload has no gate: its work throws, while the second one blocks its thread for ever.
+    await expect(pool.map([undefined, gate.payload(1)], { name: 'gated' }).next()).rejects.toThrow(TypeError)
+    expect(await mapped(pool)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('may follow a thread that crashed', async () => {
+    const pool = poolOf({ maxQueued: 0, workers: 1 })
+    await expect(pool.run('boom', { name: 'crash' })).rejects.toMatchObject({ reason: 'worker-crashed' })
+    expect(await mapped(pool)).toEqual(['a', 'b', 'c'])
   })
 })
 

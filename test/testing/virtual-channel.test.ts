@@ -1,6 +1,6 @@
 import { parseAddress } from '../../src/socket/address.js'
 import type { ByteChannel } from '../../src/socket/channel.js'
-import { type LinkConditions, PERFECT_LINK } from '../../src/testing/link.js'
+import { type LinkConditions, PERFECT_LINK } from '../../src/testing/link-conditions.js'
 import { Simulation } from '../../src/testing/simulation.js'
 import { turn } from '../fixtures/stage.js'
 import { describeContract } from '../socket/contract.js'
