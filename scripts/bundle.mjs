@@ -2,7 +2,8 @@
  * Makes the JavaScript of `dist/`: one module for each entry point of package.json, and what several of them use in
  * `dist/shared`. As the 180 modules that the sources are, the library took 100 ms to load and 1 MB more of heap in every
  * process; see docs/decisions/0015-what-is-loaded.md. Names stay as they are and lines stay short, so that a stack trace
- * and a profile can be read without the source maps.
+ * and a profile can be read without the source maps. The types are a file for each source; those that no entry point
+ * leads to are removed.
  *
  *     node scripts/bundle.mjs
  */
@@ -10,23 +11,22 @@ import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { pruneTypes } from './prune-types.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** The entry points of the package; what it exports as it is has no types. */
+const entries = Object.values(exports).filter(({ types }) => types !== undefined)
+
 /** Each JavaScript file that package.json exports is made of the file of that name in `src`. */
-function entryPoints() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const files = Object.values(exports).flatMap((one) => one.default ?? [])
-  return Object.fromEntries(
-    files.map((file) => {
-      const name = basename(file, '.js')
-      return [name, join(root, 'src', `${name}.ts`)]
-    }),
-  )
+function sources() {
+  const names = entries.map((one) => basename(one.default, '.js'))
+  return Object.fromEntries(names.map((name) => [name, join(root, 'src', `${name}.ts`)]))
 }
 
 const bundle = await rolldown({
-  input: entryPoints(),
+  input: sources(),
   platform: 'node',
   // Packages and modules of Node are loaded as they are.
   external: /^[@a-z]/,
@@ -43,3 +43,7 @@ try {
 } finally {
   await bundle.close()
 }
+pruneTypes(
+  join(root, 'dist'),
+  entries.map(({ types }) => join(root, types)),
+)

@@ -102,7 +102,7 @@ const CLAUSE = /((?:(?!\b(?:import|export)\b)[\w$*{},\s])*?)/.source
 const FROM = new RegExp(`\\b(import|export)\\b${CLAUSE}\\bfrom\\s*${QUOTED.replaceAll('\\1', '\\3')}`, 'g')
 const BARE = new RegExp(`\\bimport\\s*${QUOTED}`, 'g')
 const CALLED = new RegExp(
-  `\\b(?:import(?:\\.meta\\.resolve)?|require(?:\\.resolve)?)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`,
+  `\\b(?:import(?:\\.meta\\.resolve)?|require(?:Package|\\.resolve)?)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`,
   'g',
 )
 const MADE_REQUIRE = new RegExp(`\\bcreateRequire\\s*\\([^()]*\\)\\s*\\(\\s*(?:${QUOTED}\\s*[,)])?`, 'g')

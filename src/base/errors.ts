@@ -102,7 +102,7 @@ export const REASONS = {
   'frame-unexpected': ['INTERNAL', 'peer', 'A frame that is not allowed in this state or role.'],
   'frame-malformed': ['INTERNAL', 'peer', 'A frame whose body contradicts its header.'],
   'frame-stalled': [
-    'DEADLINE_EXCEEDED',
+    'UNAVAILABLE',
     'peer',
     'A frame did not complete in `limits.frameMs`, or came slower than `limits.minFrameBytesPerSecond`.',
   ],
@@ -249,7 +249,7 @@ export const REASONS = {
     'peer',
     'The peer left more than `limits.unreadHardBytes` of what we sent unread; or more than `limits.unreadSoftBytes`, and asks for more while we wait for answers of its own.',
   ],
-  'write-stalled': ['DEADLINE_EXCEEDED', 'peer', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
+  'write-stalled': ['UNAVAILABLE', 'network', 'Bytes waited for `limits.writeStallMs` without the peer taking any.'],
   'heartbeat-timeout': [
     'UNAVAILABLE',
     'network',

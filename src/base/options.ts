@@ -103,12 +103,16 @@ export function required<Out, In>(rule: Rule<Out, In>, expected: string): Rule<O
   }
 }
 
-/** An object that the user hands in whole and that is not looked into, such as a clock. */
+/** An object that the user hands in whole, such as a clock: all that is asked of it are the functions of `fallback`. */
 export function instance<T extends object>(fallback: T): Rule<T> {
+  const functions = Object.entries(fallback).flatMap(([name, own]) => (typeof own === 'function' ? [name] : []))
   return {
     parse(value, path) {
       if (value === undefined) return fallback
       if (typeof value !== 'object' || value === null) throw wrongType(path, 'an object', value)
+      const fields = value as Readonly<Record<string, unknown>>
+      for (const name of functions)
+        if (typeof fields[name] !== 'function') throw wrongType(join(path, name), 'a function', fields[name])
       return value as T
     },
   }
@@ -132,9 +136,7 @@ export function group<S extends Rules>(rules: S): Rule<GroupOutput<S>, GroupInpu
       const given = value === undefined ? {} : value
       if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongType(path, 'an object', value)
       for (const name of Object.keys(given)) {
-        if (Object.hasOwn(rules, name)) continue
-        const option = join(path, name)
-        throw failure('option-unknown', `unknown option ${option}${hint(name, names)}`, { details: { option } })
+        if (!Object.hasOwn(rules, name)) throw unknownOption(path, name, names)
       }
       const fields = given as Record<string, unknown>
       const output = Object.fromEntries(names.map((name) => [name, rules[name]?.parse(fields[name], join(path, name))]))
@@ -143,20 +145,66 @@ export function group<S extends Rules>(rules: S): Rule<GroupOutput<S>, GroupInpu
   }
 }
 
+/** A group of which one number is the least and another the most: the first must not be over the second. */
+export function inOrder<
+  Out extends Readonly<Record<Least | Most, number>>,
+  In,
+  Least extends string,
+  Most extends string,
+>(rule: Rule<Out, In>, least: Least, most: Most): Rule<Out, In> {
+  return {
+    parse(value, path) {
+      const output = rule.parse(value, path)
+      if (output[least] <= output[most]) return output
+      const [option, other] = [join(path, least), join(path, most)]
+      throw failure('option-range', `option ${option} (${output[least]}) must not be over ${other} (${output[most]})`, {
+        details: { option },
+      })
+    },
+  }
+}
+
+/** `name` is none of the `known` ones at `path`. */
+export function unknownOption(path: string, name: string, known: readonly string[]): Error {
+  const option = join(path, name)
+  return failure('option-unknown', `unknown option ${option}${hint(name, known)}`, { details: { option } })
+}
+
+/** Of an argument that is no option; `what` names it. */
+export function wrongArgument(what: string, expected: string, value: unknown): Error {
+  return failure('option-type', `${what} must be ${expected}, got ${sortOf(value)}`)
+}
+
+function wrongType(path: string, expected: string, value: unknown): Error {
+  return failure(
+    'option-type',
+    `${path === '' ? 'options' : `option ${path}`} must be ${expected}, got ${sortOf(value)}`,
+    {
+      details: { option: path },
+    },
+  )
+}
+
+function sortOf(value: unknown): string {
+  return value === null ? 'null' : typeof value === 'number' ? `${value}` : `a value of type ${typeof value}`
+}
+
 function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
 }
 
-function wrongType(path: string, expected: string, value: unknown): Error {
-  const got = value === null ? 'null' : typeof value === 'number' ? `${value}` : `a value of type ${typeof value}`
-  return failure('option-type', `option ${path === '' ? 'object' : path} must be ${expected}, got ${got}`, {
-    details: { option: path },
-  })
+/** What an error says of the name that was probably meant; nothing where none is near. */
+export function hint(name: string, known: readonly string[]): string {
+  const near = nearest(name, known) ?? beginningLike(name, known)
+  return near === undefined ? '' : `; did you mean ${near}?`
 }
 
-function hint(name: string, known: readonly string[]): string {
-  const near = nearest(name, known)
-  return near === undefined ? '' : `; did you mean ${near}?`
+const MIN_BEGINNING = 3
+
+/** Of a name cut short, such as `prio`, too many letters are missing to be near. */
+function beginningLike(name: string, known: readonly string[]): string | undefined {
+  if (name.length < MIN_BEGINNING) return undefined
+  return known.find((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()))
 }
 
 /** The known name at the smallest edit distance, if a third of the letters or fewer are wrong. */
@@ -165,7 +213,8 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance && distance <= Math.max(1, Math.ceil(candidate.length / 3))) {
+    const most = Math.min(candidate.length - 1, Math.ceil(candidate.length / 3))
+    if (distance < bestDistance && distance <= most) {
       best = candidate
       bestDistance = distance
     }

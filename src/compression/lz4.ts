@@ -1,9 +1,8 @@
 // Hot path: runs for every body over the compression threshold.
-import { createRequire } from 'node:module'
 import { failure } from '../base/errors.js'
+import { requirePackage } from '../base/require-package.js'
 
-// Importing CommonJS takes the parser that Node has for its exports: 7 MB in every process. See decision 15.
-const { compressSync, uncompressSync } = createRequire(import.meta.url)('lz4-napi') as typeof import('lz4-napi')
+const { compressSync, uncompressSync } = requirePackage('lz4-napi') as typeof import('lz4-napi')
 
 /** LZ4's densest code: one byte that stands for 255 more. No block can grow by more. */
 const MOST_GROWTH = 255

@@ -25,6 +25,8 @@ export class OneWayLane implements Sender {
   /** Null where the peer grants none: then only the socket holds us back. */
   readonly credit: SendCredit | null
   readonly #counters: Counters
+  /** Who finds no room waits for it. */
+  readonly #waits: boolean
   /** Who waits for room in the mailbox. */
   readonly #roomWaiters = new Ring<() => void>()
   /** Who waits until nothing is held back, to send without the mailbox. */
@@ -35,6 +37,7 @@ export class OneWayLane implements Sender {
     this.lane = lane
     this.credit = credit
     this.#counters = counters
+    this.#waits = bounds.overflow === 'wait'
     this.mailbox = new Mailbox<HeldOneWay>(bounds, ({ ticket }) => {
       counters.oneWayDropped += 1
       ticket?.onDropped()
@@ -48,10 +51,15 @@ export class OneWayLane implements Sender {
 
   /** Whether a message that has to wait may. While senders wait for room, nobody goes before them. */
   admit(inTurn: boolean): Offer {
-    if (!inTurn && this.waiting > 0) return 'wait'
+    if (!inTurn && this.#behindOthers) return 'wait'
     const offer = this.mailbox.admit()
     if (offer === 'dropped') this.#counters.oneWayDropped += 1
     return offer
+  }
+
+  /** Whether `admit` would accept a message now. Counts nothing. */
+  open(inTurn: boolean): boolean {
+    return (inTurn || !this.#behindOthers) && this.mailbox.open
   }
 
   charge(bytes: number): void {
@@ -121,6 +129,11 @@ export class OneWayLane implements Sender {
     while (this.mailbox.next() !== undefined);
     for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
     for (let tell = this.#openWaiters.shift(); tell !== undefined; tell = this.#openWaiters.shift()) tell()
+  }
+
+  /** Where nobody is to wait, what does was accepted long ago, and is no reason to have others wait. */
+  get #behindOthers(): boolean {
+    return this.#waits && this.waiting > 0
   }
 
   #wantsMore(): boolean {

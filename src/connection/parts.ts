@@ -8,8 +8,8 @@ import type { Environment } from './environment.js'
 interface Joining {
   readonly body: Buffer
   bytes: number
-  /** A part came since the last look. */
-  moved: boolean
+  /** What had come at the last look; less than nothing before the first. */
+  before: number
 }
 
 /** What the parts ask of whoever reads. */
@@ -49,7 +49,7 @@ export class Parts {
       return failure('part-invalid', `parts of a message of ${total} bytes, the limit is ${this.#maxBytes}`)
     }
     // Pages that nobody has written to take no memory yet: a claim alone costs nothing.
-    const joining = { body: Buffer.allocUnsafeSlow(total), bytes: 0, moved: false }
+    const joining = { body: Buffer.allocUnsafeSlow(total), bytes: 0, before: Number.NEGATIVE_INFINITY }
     this.#lanes[lane] = joining
     this.#environment.wheel.arm(this.#timer, this.#environment.limits.frameMs)
     return append(joining, bytes, start + TOTAL_BYTES, end)
@@ -70,17 +70,19 @@ export class Parts {
     this.#lanes.fill(null)
   }
 
-  /** A message of which no part came for `limits.frameMs` is not coming. */
+  /** A message that came slower than `limits.minFrameBytesPerSecond` for `limits.frameMs` is not coming. */
   #look(): void {
-    const { frameMs } = this.#environment.limits
+    const { frameMs, minFrameBytesPerSecond } = this.#environment.limits
+    const least = (minFrameBytesPerSecond * frameMs) / 1_000
     let open = false
     for (const joining of this.#lanes) {
       if (joining === null) continue
-      if (!joining.moved && !this.#owner.paused) {
-        this.#owner.onBroken(failure('frame-stalled', `no part of a message came for ${frameMs} ms`))
+      const came = joining.bytes - joining.before
+      if (came < Math.min(least, joining.body.length - joining.before) && !this.#owner.paused) {
+        this.#owner.onBroken(failure('frame-stalled', `${came} bytes of a message in parts came in ${frameMs} ms`))
         return
       }
-      joining.moved = false
+      joining.before = joining.bytes
       open = true
     }
     if (open) this.#environment.wheel.arm(this.#timer, frameMs)
@@ -93,6 +95,5 @@ function append(joining: Joining, bytes: Buffer, start: number, end: number): Tr
   }
   bytes.copy(joining.body, joining.bytes, start, end)
   joining.bytes += end - start
-  joining.moved = true
   return null
 }

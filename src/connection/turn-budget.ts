@@ -1,5 +1,6 @@
-// Hot path: `spend` runs for every message received.
+// Hot path: `spend` runs for every message received, `mayStart` and `started` for every one that had to wait.
 import type { Clock } from '../base/clock.js'
+import type { Environment } from './environment.js'
 
 /** The clock is asked once in this many messages: asking costs about as much as parsing a small frame. */
 const MESSAGES_PER_LOOK = 16
@@ -48,5 +49,75 @@ export class TurnBudget {
     // What follows comes in another turn, with all of its time.
     this.#endsAt = Number.NEGATIVE_INFINITY
     return false
+  }
+}
+
+/** The clock of a queue is asked so many times in a turn, where that is no more often than once in 16 messages. */
+const LOOKS_PER_TURN = 8
+
+/** What a queue needs to know of where it is. */
+export type QueueEnvironment = Pick<Environment, 'clock' | 'counters' | 'limits'>
+
+/**
+ * The same for what is delivered from a queue, where the end of each message sets off the next, in microtasks as well. Its
+ * turn begins with the first message and ends when the event loop has come round. What waits may take any time, so the
+ * clock is asked as often as the last few messages make it worth.
+ */
+export class QueueBudget {
+  readonly #environment: QueueEnvironment
+  readonly #onNextTurn: () => void
+  #began = false
+  #over = false
+  #left = 0
+  #endsAt = 0
+  #lookedAt = 0
+  #perLook = 1
+  #sinceLook = 0
+
+  /** `onTurn` goes on with what was left: it is called in the turn after each in which something was delivered. */
+  constructor(environment: QueueEnvironment, onTurn: () => void) {
+    this.#environment = environment
+    this.#onNextTurn = () => {
+      this.#began = false
+      onTurn()
+    }
+  }
+
+  /** Whether what waits next may be started in this turn. Ask only where something waits. */
+  mayStart(): boolean {
+    if (!this.#began) this.#begin()
+    else if (this.#left <= 0 || this.#sinceLook >= this.#perLook) this.#look()
+    return !this.#over
+  }
+
+  /** Accounts for what is started as one, and the messages in it. */
+  started(messages: number): void {
+    this.#left -= messages
+    this.#sinceLook += 1
+  }
+
+  #begin(): void {
+    const { clock, limits } = this.#environment
+    this.#began = true
+    this.#over = false
+    this.#left = limits.maxMessagesPerTurn
+    this.#sinceLook = 0
+    this.#lookedAt = clock.now()
+    this.#endsAt = this.#lookedAt + limits.maxTurnMs
+    clock.nextTurn(this.#onNextTurn)
+  }
+
+  #look(): void {
+    if (this.#over) return
+    const { clock, counters, limits } = this.#environment
+    const now = clock.now()
+    // Quick messages that follow slow ones are found out at the next look, slow ones that follow quick ones a look late.
+    const perLook = (this.#sinceLook * limits.maxTurnMs) / LOOKS_PER_TURN / (now - this.#lookedAt)
+    this.#perLook = perLook < MESSAGES_PER_LOOK ? Math.max(1, Math.floor(perLook)) : MESSAGES_PER_LOOK
+    this.#lookedAt = now
+    this.#sinceLook = 0
+    if (this.#left > 0 && now < this.#endsAt) return
+    this.#over = true
+    counters.turnsYielded += 1
   }
 }

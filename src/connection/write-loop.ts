@@ -148,6 +148,7 @@ export class WriteLoop extends FrameWriter implements Writes {
     if (body !== undefined) this.out.copy(body, 0, body.length)
     endFrame(this.out)
     this.ended()
+    this.#delayNoLonger()
     this.#controlFrames += 1
     if (this.holding && this.#controlFrames > this.environment.limits.maxQueuedControlFrames)
       this.#owner.onControlFlood()
@@ -164,6 +165,7 @@ export class WriteLoop extends FrameWriter implements Writes {
     putU32(this.out, bytes)
     endFrame(this.out)
     this.ended()
+    this.#delayNoLonger()
   }
 
   /** Gives what is ready to the socket, unless it is full. */
@@ -240,6 +242,13 @@ export class WriteLoop extends FrameWriter implements Writes {
     this.#scheduled = true
     if (this.#delay !== null) this.environment.wheel.arm(this.#delay, this.environment.batch.maxDelayMs)
     else this.environment.turns.whenEnds(this.#endOfTurn)
+  }
+
+  /** A delay is for messages: the peer waits for what the connection itself says. */
+  #delayNoLonger(): void {
+    if (this.#delay === null || !this.#delay.armed) return
+    this.environment.wheel.disarm(this.#delay)
+    this.environment.turns.whenEnds(this.#endOfTurn)
   }
 
   protected hold(frame: HeldFrame): void {

@@ -63,6 +63,11 @@ export class Mailbox<T extends Sized> {
     return this.#ring.length >= this.#bounds.maxMessages || this.#bytes >= this.#bounds.maxBytes
   }
 
+  /** An offer made now would be accepted. Counts nothing. */
+  get open(): boolean {
+    return !this.full || this.#bounds.overflow === 'drop-oldest'
+  }
+
   /** What an offer made now would come to. Counts refusals and drops, so ask once for each message. */
   admit(): Offer {
     if (!this.full) return 'accepted'

@@ -1,15 +1,15 @@
-import { createRequire } from 'node:module'
 import type GenericPool from 'generic-pool'
 import { failure, TransportError } from '../base/errors.js'
+import { requirePackage } from '../base/require-package.js'
 import { type Circuit, DialGate, type GateParts } from './dial-gate.js'
 import type { Member } from './member.js'
 import type { PoolOptions } from './options.js'
 
 let loaded: typeof GenericPool | undefined
 
-/** Loaded by the first client: servers have no pool. Required, not imported: see decision 15. */
+/** Loaded by the first client: servers have no pool. */
 function genericPool(): typeof GenericPool {
-  loaded ??= createRequire(import.meta.url)('generic-pool') as typeof GenericPool
+  loaded ??= requirePackage('generic-pool') as typeof GenericPool
   return loaded
 }
 

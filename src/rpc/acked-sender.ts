@@ -1,7 +1,9 @@
 import { failure, type TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
+import { Pace } from '../connection/pace.js'
 import { watchSignal } from './abort.js'
 import { AckedMessage, type AckedMessageOwner } from './acked-message.js'
+import { BatchSource } from './batch-source.js'
 import { expired } from './caller.js'
 import { asError } from './codec-error.js'
 import { DeadlineWatch } from './deadline.js'
@@ -13,6 +15,7 @@ import type { Session } from './session.js'
 
 /** Under this key of the metadata a message that may be sent again has an id, the same each time. */
 const MESSAGE_ID = 'message-id'
+const LIFE_BYTES = 8
 
 /** What a message has waited for on its connection: who has goes before those who still do. */
 type Waited = 'new' | 'for-acks' | 'for-lane'
@@ -29,6 +32,8 @@ export class AckedSender implements AckedMessageOwner {
   readonly #timeoutMs: number
   readonly #deadlines: DeadlineWatch
   readonly #open = new Set<AckedMessage>()
+  /** A peer may have the same id in its next life, and so may others that share its certificate. */
+  readonly #life: string
   #count = 0
 
   /** `timeoutMs` is for messages that name none. */
@@ -36,6 +41,7 @@ export class AckedSender implements AckedMessageOwner {
     this.#environment = environment
     this.#outbound = outbound
     this.#timeoutMs = timeoutMs
+    this.#life = Buffer.from(environment.random.bytes(LIFE_BYTES)).toString('hex')
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
@@ -72,26 +78,37 @@ export class AckedSender implements AckedMessageOwner {
   /** Sends many, in order as far as one connection carries them. Rejects with the first that failed. */
   async sendBatch(method: AnyMethod, messages: Iterable<unknown>, ack: Ack, options: SendOptions): Promise<void> {
     const { maxUnackedMessages } = this.#environment.limits
+    const batch = new BatchSource(messages)
+    // Most of them wait for their acknowledgement rather than for the socket.
+    const pace = new Pace(null, this.#environment.clock)
     let failed: { readonly error: unknown } | null = null
     let open = 0
     let wake: () => void = () => {}
-    const settled = (): void => {
+    const onAcked = (): void => {
+      batch.accepted += 1
       open -= 1
       wake()
     }
-    for (const message of messages) {
-      open += 1
-      this.send(method, message, ack, options).then(settled, (error: unknown) => {
-        failed ??= { error }
-        settled()
-      })
-      while (open >= maxUnackedMessages && failed === null) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      if (failed !== null) break
+    const onFailed = (error: unknown): void => {
+      failed ??= { error }
+      open -= 1
+      wake()
     }
+    try {
+      while (failed === null && batch.next()) {
+        this.send(method, batch.value, ack, options).then(onAcked, onFailed)
+        open += 1
+        while (open >= maxUnackedMessages && failed === null) {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+        if (pace.sent()) await pace.rest()
+      }
+    } catch (error) {
+      throw batch.fail(error)
+    }
+    batch.leave()
     while (open > 0) {
       await new Promise<void>((resolve) => {
         wake = resolve
@@ -99,7 +116,7 @@ export class AckedSender implements AckedMessageOwner {
     }
     // Assigned in a callback, which the compiler does not see.
     const outcome = failed as { readonly error: unknown } | null
-    if (outcome !== null) throw outcome.error
+    if (outcome !== null) throw batch.fail(outcome.error)
   }
 
   onAgain(message: AckedMessage): void {
@@ -117,7 +134,7 @@ export class AckedSender implements AckedMessageOwner {
 
   #named(metadata: Metadata = {}): Metadata {
     this.#count += 1
-    return { [MESSAGE_ID]: `${this.#environment.peerId}-${this.#count}`, ...metadata }
+    return { [MESSAGE_ID]: `${this.#environment.peerId}-${this.#life}-${this.#count}`, ...metadata }
   }
 
   #start(message: AckedMessage): void {

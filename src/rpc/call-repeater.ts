@@ -3,12 +3,15 @@ import { WheelTimer } from '../base/timer-wheel.js'
 import type { Environment } from '../connection/environment.js'
 import { watchCall } from './abort.js'
 import type { CallKeeper, PendingCall } from './pending-call.js'
-import { furthest, pauseMs, type Remedy, remedyFor, saysOverload } from './retry.js'
+import { furthest, neverLeft, pauseMs, type Remedy, remedyFor, saysOverload } from './retry.js'
 import { RetryBudget, type RetryOptions } from './retry-budget.js'
 import type { Throttle } from './throttle.js'
 
-/** So often is a call taken to another connection without a token. A fleet that restarts one by one passes it on. */
-export const MAX_MOVES = 10
+/**
+ * So often is a call taken to another connection without a token: from a server that leaves to one that leaves in the
+ * same moment, and on. Servers that leave whenever they are asked are a failure like others, and so is the third move.
+ */
+const FREE_MOVES = 2
 
 type Parts = Pick<Environment, 'clock' | 'random' | 'wheel' | 'counters'>
 
@@ -19,7 +22,7 @@ export class CallRepeater implements CallKeeper {
   readonly #budget: RetryBudget
   readonly #throttle: Throttle
   readonly #start: (attempt: PendingCall) => void
-  /** Between two attempts. Each holds a token, so that they are few. */
+  /** Between two attempts. Each holds a token or waited for a connection that was lost, so that they are few. */
   readonly #pausing = new Map<PendingCall, WheelTimer>()
   #closed = false
 
@@ -73,6 +76,14 @@ export class CallRepeater implements CallKeeper {
     return false
   }
 
+  /**
+   * Whether a call is moved for nothing after so many moves: what a peer refuses because it leaves, and then stays, has
+   * failed like any other call.
+   */
+  movesFreely({ place }: PendingCall, moves: number): boolean {
+    return moves < FREE_MOVES && (place === null || place.leaving)
+  }
+
   noteOverload(error: TransportError): void {
     if (saysOverload(error)) this.#throttle.refused(this.#parts.clock.now())
   }
@@ -82,7 +93,7 @@ export class CallRepeater implements CallKeeper {
     const remedy: Remedy = this.#closed ? 'none' : remedyFor(error, mayRunTwice(attempt))
     if (remedy === 'none') return false
     const before = { processed: furthest(ran, error.processed), place: attempt.place }
-    if (remedy === 'move' && moves < MAX_MOVES) {
+    if (remedy === 'move' && this.movesFreely(attempt, moves)) {
       this.#parts.counters.callsMoved += 1
       const next = attempt.again({ ...before, made, moves: moves + 1 })
       if (watched(next)) this.#start(next)
@@ -91,7 +102,7 @@ export class CallRepeater implements CallKeeper {
     if (made >= this.#options.maxAttempts) return false
     const delayMs = pauseMs(made + 1, this.#options, error.retryAfterMs ?? 0, this.#parts.random.next())
     // Whoever waits is told now, and not when there is no time left to do anything else.
-    if (delayMs >= this.#leftMs(attempt) || !this.spend()) return false
+    if (delayMs >= this.#leftMs(attempt) || !(neverLeft(error) || this.spend())) return false
     this.#parts.counters.callsRetried += 1
     this.#pause(attempt.again({ ...before, made: made + 1, moves }), delayMs)
     return true

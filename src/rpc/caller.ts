@@ -65,6 +65,10 @@ export class Caller implements CallPlace {
     return this.#table.size
   }
 
+  get leaving(): boolean {
+    return this.#connection.state !== 'ready'
+  }
+
   /** Calls whose caller still waits. */
   get waiting(): number {
     return this.#table.size - this.#abandoned

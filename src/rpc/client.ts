@@ -1,5 +1,6 @@
 import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
+import { wrongArgument } from '../base/options.js'
 import type { ConnectionChange } from '../connection/connection-change.js'
 import type { ConnectionState } from '../connection/connection-state.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
@@ -10,6 +11,7 @@ import { AckedSender } from './acked-sender.js'
 import type { MessageSource } from './message-writer.js'
 import { OneWaySender } from './one-way-sender.js'
 import {
+  addressList,
   type CallOptions,
   type ClientOptions,
   type CloseOptions,
@@ -34,9 +36,9 @@ export class Client {
   readonly #methods = new Map<string, AnyMethod>()
 
   constructor(addresses: string | readonly string[], options: ClientOptions = {}) {
+    const list = addressList(addresses)
     const parsed = clientRules.parse(options, '')
     this.#environment = createEnvironment({ ...parsed, peerId: parsed.id })
-    const list = typeof addresses === 'string' ? [addresses] : addresses
     this.#outbound = new Outbound(this.#environment, list, parsed, this.#services)
     const acked = new AckedSender(this.#environment, this.#outbound, parsed.timeoutMs)
     this.#oneWays = new OneWaySender(this.#environment, this.#outbound, acked)
@@ -48,17 +50,27 @@ export class Client {
     return (await this.#outbound.call(this.#method(name, 'unary'), request, options)) as Response
   }
 
-  /** Sends a message that has no answer. Resolves when our bounded queue has it, or as `options.ack` says. */
+  /**
+   * Sends a message that has no answer. Resolves when our bounded queue has it, or one that waits there was merged with
+   * it, or as `options.ack` says.
+   */
   async send(name: string, message: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
     await this.#oneWays.send(this.#method(name, 'oneWay'), message, options)
   }
 
-  /** The same where there is room now. Returns false, at once, where there is none. */
+  /**
+   * The same where there is room now. Returns false, at once, for a message that is not kept: counted as dropped by a
+   * full mailbox whose `overflow` is `drop-newest`, else as refused.
+   */
   trySend(name: string, message: unknown, options: SendOptions = NO_OPTIONS): boolean {
     return this.#oneWays.trySend(this.#method(name, 'oneWay'), message, options)
   }
 
-  /** Sends many messages of one method, in order. Resolves when our bounded queue has them all, or as for `send`. */
+  /**
+   * Sends many messages of one method, in order. Resolves when our bounded queue has them all, or as for `send`. What
+   * `messages` throw it rejects with as it is. An error of ours says in `details.accepted` how many were accepted before
+   * it, or dropped as `mailbox.overflow` says; with `ack`, how many were acknowledged.
+   */
   async sendBatch(name: string, messages: Iterable<unknown>, options: SendOptions = NO_OPTIONS): Promise<void> {
     await this.#oneWays.sendBatch(this.#method(name, 'oneWay'), messages, options)
   }
@@ -119,6 +131,7 @@ export class Client {
 
   /** Hears of every connection that changes its state, and why, until the function returned is called. */
   watch(listener: (change: ConnectionChange) => void): () => void {
+    if (typeof listener !== 'function') throw wrongArgument('the listener of watch', 'a function', listener)
     return this.#environment.changes.subscribe(listener)
   }
 

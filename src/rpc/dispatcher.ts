@@ -120,17 +120,21 @@ export class Dispatcher implements HeldCallOwner {
   onCancel(id: number, code: StatusCode): void {
     // A cancel that crosses the answer on its way finds nothing, which is fine.
     const running = this.#running.get(id)
-    running?.call.abort(
-      failure(code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled', 'the caller waits no more', {
-        processed: 'maybe',
-      }),
-    )
+    const reason = code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancelled'
+    if (running !== undefined)
+      this.#abandon(running, failure(reason, 'the caller waits no more', { processed: 'maybe' }))
   }
 
   /** Nobody waits for any answer. The handlers are told; what they return is dropped. */
   onClosed(error: TransportError): void {
     this.#deadlines.stop()
     this.#running.forEach((running) => running.call.abort(error))
+  }
+
+  /** A handler that runs is told. A call that waits for one gives its place back: what it waits behind may never settle. */
+  #abandon(running: RunningCall, why: TransportError): void {
+    running.call.abort(why)
+    if (running instanceof HeldCall) running.giveUp()
   }
 
   #checkPlace(): void {
@@ -178,19 +182,19 @@ export class Dispatcher implements HeldCallOwner {
     this.#running.keep(held.id, held)
     this.#deadlines.note(call.expiresAt)
     if (this.#backlog.active) {
-      const { maxOpenCalls } = this.#environment.limits
+      const { maxOpenCalls, maxQueuedBytes } = this.#environment.limits
       this.#queue ??= new AgedLanes(
-        { maxMessages: maxOpenCalls, maxBytes: Number.POSITIVE_INFINITY, overflow: 'reject' },
+        { maxMessages: maxOpenCalls, maxBytes: maxQueuedBytes, overflow: 'reject' },
         this.#backlog.options.intervalMs,
       )
-      this.#backlog.offer(this.#queue, held)
+      if (this.#backlog.offer(this.#queue, held) !== 'accepted') this.refuse(held, 'full')
     } else this.#place(held, registration.queue)
   }
 
   /** Has a call wait for a place of its handler. */
   #place(held: HeldCall, queue: HandlerQueue | null): void {
     held.placed = true
-    if (queue?.offer(held) !== 'accepted') this.refuse(held, 'full')
+    if (queue?.offer(held, this.#environment) !== 'accepted') this.refuse(held, 'full')
   }
 
   /** The turn of a call that waited has come. */
@@ -321,9 +325,10 @@ export class Dispatcher implements HeldCallOwner {
 
   #expire(now: number): number {
     let next = Number.POSITIVE_INFINITY
-    this.#running.forEach(({ call }) => {
-      if (call.expiresAt > now) next = Math.min(next, call.expiresAt)
-      else call.abort(failure('deadline', 'the deadline of the caller has passed', { processed: 'maybe' }))
+    this.#running.forEach((running) => {
+      const { expiresAt } = running.call
+      if (expiresAt > now) next = Math.min(next, expiresAt)
+      else this.#abandon(running, failure('deadline', 'the deadline of the caller has passed', { processed: 'maybe' }))
     })
     return next
   }

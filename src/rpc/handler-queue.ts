@@ -1,14 +1,15 @@
 // Hot path where it is used: `tryStart` and `settled` run for every call of a handler that has one.
 import { failure } from '../base/errors.js'
 import { group, type InputOf, integer, type OutputOf, oneOf, optional } from '../base/options.js'
+import { QueueBudget, type QueueEnvironment } from '../connection/turn-budget.js'
 import { type Offer, OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
-import { AgedLanes, type Job } from './aged-lanes.js'
+import { AgedLanes, type Job, messagesOf } from './aged-lanes.js'
 import type { MethodKind } from './service.js'
 
 export const handlerRules = group({
   /** How many of this handler run at once, over all connections. */
   concurrency: integer(1_024, 1, 1_000_000),
-  /** How many more wait for it, of each priority; with `wait`, as many as their senders have credit for. */
+  /** How many more wait for it, of each priority, each message of a batch; with `wait`, what senders have credit for. */
   maxQueued: integer(1_024, 0, 10_000_000),
   maxQueuedBytes: integer(16 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
   /** What happens to one more: one-way messages `wait` with their sender, all others are refused (`reject`). */
@@ -18,10 +19,16 @@ export const handlerRules = group({
 /** How much of a handler runs and waits. */
 export type HandlerOptions = InputOf<typeof handlerRules>
 
-/** Holds a handler to its concurrency. What is over it waits by priority, or is refused. */
+/**
+ * Holds a handler to its concurrency. What is over it waits by priority, or is refused. Of what waits no more is run in a
+ * turn of the event loop than a connection may deliver in one: handlers that settle in the turn in which they started
+ * would go on until none is left, and nothing else would be heard meanwhile.
+ */
 export class HandlerQueue {
   readonly #concurrency: number
   readonly #lanes: AgedLanes
+  /** Made when something has to wait. */
+  #budget: QueueBudget | null = null
   #running = 0
   #starting = false
 
@@ -68,8 +75,10 @@ export class HandlerQueue {
     return true
   }
 
-  /** Takes a job in that found no place. */
-  offer(job: Job): Offer {
+  /** Takes a job in that found no place. `environment`: of the connection it came on. */
+  offer(job: Job, environment?: QueueEnvironment): Offer {
+    // One for all connections: they are of one server, or of one client.
+    if (environment !== undefined) this.#budget ??= new QueueBudget(environment, () => this.#startSome())
     return this.#lanes.offer(job)
   }
 
@@ -77,12 +86,18 @@ export class HandlerQueue {
   settled(): void {
     this.#running -= 1
     // A handler that settles at once comes back here before the loop that started it goes on.
-    if (this.#starting) return
+    if (!this.#starting) this.#startSome()
+  }
+
+  /** Fills the places that are free. What this turn has no time for is started in the next. */
+  #startSome(): void {
     this.#starting = true
-    while (this.#running < this.#concurrency) {
+    while (this.#running < this.#concurrency && this.#lanes.length > 0) {
+      if (this.#budget?.mayStart() === false) break
       const job = this.#lanes.next()
       if (job === undefined) break
       this.#running += 1
+      this.#budget?.started(messagesOf(job))
       job.start()
     }
     this.#starting = false

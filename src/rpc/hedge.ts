@@ -2,9 +2,9 @@ import { failure, type Processed, processed, type TransportError } from '../base
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Environment } from '../connection/environment.js'
 import type { Abortable } from './abort.js'
-import { type CallRepeater, MAX_MOVES, withAttempts } from './call-repeater.js'
+import { type CallRepeater, withAttempts } from './call-repeater.js'
 import type { CallKeeper, PendingCall } from './pending-call.js'
-import { furthest, remedyFor } from './retry.js'
+import { furthest, moreTelling, neverLeft, type Remedy, remedyFor } from './retry.js'
 import type { Repeats } from './service.js'
 
 type Hedge = NonNullable<Repeats['hedge']>
@@ -19,7 +19,8 @@ interface HedgeParts {
 
 /**
  * A call with several attempts at once: another follows each time that there was no answer for a while, or at once when
- * one has failed in a way that may pass. The first answer counts, and the others are cancelled.
+ * one has failed in a way that may pass. The first answer counts, and the others are cancelled. What a handler that ran
+ * says for good is an answer as well; any other failure of an attempt leaves the others alone.
  */
 export class HedgedCall implements CallKeeper, Abortable {
   unwatch: (() => void) | null = null
@@ -32,6 +33,8 @@ export class HedgedCall implements CallKeeper, Abortable {
   /** Attempts of which a leaving server has said that it will not run them. They cost nothing, as for other calls. */
   #moves = 0
   #ran: Processed = 'no'
+  /** What is told if no attempt is answered: of the failures so far the one that says most. */
+  #told: TransportError | null = null
   #over = false
 
   constructor(first: PendingCall, hedge: Hedge, parts: HedgeParts) {
@@ -48,24 +51,25 @@ export class HedgedCall implements CallKeeper, Abortable {
     this.#open.delete(attempt)
     this.#ran = furthest(this.#ran, error.processed)
     if (this.#over) return null
+    const told = this.#told === null ? error : moreTelling(this.#told, error)
+    this.#told = told
     const { repeater } = this.#parts
     repeater.noteOverload(error)
     const remedy = remedyFor(error, true)
-    if (remedy === 'move' && this.#moves < MAX_MOVES && !repeater.closed) {
+    if (remedy === 'move' && !repeater.closed && repeater.movesFreely(attempt, this.#moves)) {
       this.#moves += 1
       this.#parts.environment.counters.callsMoved += 1
       this.#startNext(attempt)
       return null
     }
-    if (remedy !== 'none') {
-      if (this.#mayMakeMore() && repeater.spend()) {
-        this.#makeAnother()
-        return null
-      }
-      if (this.#open.size > 0) return null
+    if (remedy !== 'none' && this.#mayMakeMore() && (neverLeft(error) || repeater.spend())) {
+      this.#makeAnother()
+      return null
     }
+    const decided = decides(error, remedy)
+    if (!decided && this.#open.size > 0) return null
     this.#end()
-    const final = processed(error, this.#ran)
+    const final = processed(decided ? error : told, this.#ran)
     return this.#made === 1 ? final : withAttempts(final, this.#made)
   }
 
@@ -128,4 +132,10 @@ export class HedgedCall implements CallKeeper, Abortable {
       attempt.giveUp((ran) => failure('cancelled', 'another attempt was answered first', { processed: ran }))
     }
   }
+}
+
+/** Whether a failure is one of the whole call, and not of an attempt: its handler said so, or its caller waits no more. */
+function decides({ origin, reason, processed: ran }: TransportError, remedy: Remedy): boolean {
+  if (remedy !== 'none') return false
+  return ran === 'yes' || (origin !== 'peer' && (reason === 'deadline' || reason === 'cancelled'))
 }

@@ -5,6 +5,8 @@ import type { Payload } from './reception.js'
 import type { Registration } from './registry.js'
 import type { ServerCall } from './server-call.js'
 
+const NOTHING: Payload = { bytes: Buffer.alloc(0), start: 0, end: 0, owned: true }
+
 /** Why a call that waited is not run. */
 export type HeldRefusal = 'stale' | 'full' | 'too-old'
 
@@ -22,11 +24,14 @@ export class HeldCall implements Job, Aging {
   readonly registration: Registration
   readonly call: ServerCall
   /** Owned. */
-  readonly payload: Payload
+  payload: Payload
+  readonly bytes: number
   readonly queuedAt: number
   readonly maxWaitMs: number
   /** It waits for a place of its handler, and no more for the processor. */
   placed = false
+  /** It has been refused, whatever becomes of its place in a queue. */
+  #over = false
   readonly #owner: HeldCallOwner
 
   constructor(
@@ -43,6 +48,7 @@ export class HeldCall implements Job, Aging {
     this.payload = owned
       ? { bytes, start, end, owned }
       : { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start, owned: true }
+    this.bytes = end - start
     this.queuedAt = owner.clock.now()
     this.maxWaitMs = maxWaitMs
     this.#owner = owner
@@ -50,10 +56,6 @@ export class HeldCall implements Job, Aging {
 
   get aging(): Aging {
     return this
-  }
-
-  get bytes(): number {
-    return this.payload.end - this.payload.start
   }
 
   get waitedMs(): number {
@@ -69,10 +71,22 @@ export class HeldCall implements Job, Aging {
   }
 
   drop(): void {
-    this.#owner.refuse(this, this.stale ? 'stale' : 'full')
+    this.#refuse(this.stale ? 'stale' : 'full')
   }
 
   refuse(): void {
-    this.#owner.refuse(this, 'too-old')
+    this.#refuse('too-old')
+  }
+
+  /** Its caller waits no more. It is in a queue still, as something stale that holds no bytes. */
+  giveUp(): void {
+    this.#refuse('stale')
+    this.payload = NOTHING
+  }
+
+  #refuse(why: HeldRefusal): void {
+    if (this.#over) return
+    this.#over = true
+    this.#owner.refuse(this, why)
   }
 }

@@ -5,9 +5,10 @@ import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import { PAUSE } from '../connection/read-loop.js'
+import { QueueBudget } from '../connection/turn-budget.js'
 import { Ring } from '../memory/ring.js'
 import { Acknowledgements } from './acknowledgements.js'
-import type { Job } from './aged-lanes.js'
+import type { Job, JobParts } from './aged-lanes.js'
 import { opaque } from './codec-error.js'
 import { type Metadata, NO_METADATA } from './metadata.js'
 import { handlerError, promiseOf, type Reception } from './reception.js'
@@ -22,7 +23,7 @@ interface Delivery {
   readonly value: unknown
   cost: number
   count: number
-  /** Of those whose sender asks for an acknowledgement; shared and empty where none does. */
+  /** Of each message, 0 where its sender asks for no acknowledgement; shared and empty where none of them does. */
   ids: number[]
   /** Their sender knows that they are accepted. */
   told: boolean
@@ -30,9 +31,18 @@ interface Delivery {
 
 interface Gathering extends Delivery {
   readonly value: unknown[]
+  /** Of each message, for the bound on what waits; shared and empty where the handler has none. */
+  readonly costs: number[]
+}
+
+/** One that gets smaller when messages of it find no room. Without accessors, which would make each a shape of its own. */
+interface QueuedJob extends Job {
+  bytes: number
+  parts: JobParts | undefined
 }
 
 const NO_IDS: number[] = []
+const NO_COSTS: number[] = []
 
 /** The one-way messages that the peer sends on one connection. Their credit goes back when they were handled. */
 export class OneWayDispatcher {
@@ -42,6 +52,8 @@ export class OneWayDispatcher {
   readonly #onSettled: () => void
   /** What is over `limits.maxOpenCalls`. */
   readonly #backlog = new Ring<Delivery>()
+  /** Of what is started from there; made when something waits there. */
+  #budget: QueueBudget | null = null
   #gatherings: Gathering[] = []
   /** Calls whose handlers have not settled; made when one takes its time. */
   #running: Set<ServerCall> | null = null
@@ -99,9 +111,9 @@ export class OneWayDispatcher {
       return
     }
     // Only what takes its time is worth an object.
-    const ids = id === 0 ? NO_IDS : [id]
-    if (batch) this.#gather(registration, value, call, lane, cost, ids)
+    if (batch) this.#gather(registration, value, call, lane, cost, id)
     else {
+      const ids = id === 0 ? NO_IDS : [id]
       const delivery = { registration, value, call, lane, cost, count: 1, ids, told: false }
       if (ran !== null) this.#follow(ran, delivery)
       else if (this.#full()) this.#wait(delivery)
@@ -114,7 +126,7 @@ export class OneWayDispatcher {
     if (this.#gatherings.length > 0) {
       const gatherings = this.#gatherings
       this.#gatherings = []
-      for (const gathering of gatherings) this.#start(gathering)
+      for (const gathering of gatherings) this.#start(gathering, gathering)
     }
     if (!this.#connection.writes.blocked) this.acknowledge()
   }
@@ -162,45 +174,84 @@ export class OneWayDispatcher {
   }
 
   #wait(delivery: Delivery): void {
+    this.#budget ??= new QueueBudget(this.#environment, () => this.#startBacklog())
     this.#backlog.push(delivery)
     this.#tellAccepted(delivery)
   }
 
-  #start(delivery: Delivery): void {
-    const { queue, method } = delivery.registration
+  /** Starts what waits and may. What this turn has no time for is started in the next. */
+  #startBacklog(): void {
+    while (this.#backlog.length > 0 && this.running < this.#environment.limits.maxOpenCalls) {
+      if (this.#budget?.mayStart() === false) break
+      const next = this.#backlog.shift()
+      if (next === undefined) break
+      this.#budget?.started(next.count)
+      this.#start(next)
+    }
+    this.#paceReading()
+    this.#onSettled()
+  }
+
+  /** `gathering`: the same, where it is one. */
+  #start(delivery: Delivery, gathering?: Gathering): void {
+    const { registration, lane } = delivery
+    const { queue } = registration
     if (queue === null || queue.tryStart()) {
       this.#launch(delivery)
       return
     }
-    const { lane, cost, count, ids } = delivery
-    this.#queued += count
-    const job: Job = {
+    this.#queued += delivery.count
+    const job: QueuedJob = {
       lane,
-      bytes: cost,
+      bytes: delivery.cost,
+      parts: undefined,
       aging: null,
       stale: false,
       start: () => {
-        this.#queued -= count
+        this.#queued -= delivery.count
         this.#launch(delivery)
         this.#paceReading()
+        // What started it may have come on another connection, and what is closing waits for the last of them.
+        if (this.#queued === 0) this.#onSettled()
       },
-      drop: () => {
-        const { counters } = this.#environment
-        this.#queued -= count
-        counters.oneWayDropped += count
-        counters.failed('queue-full')
-        const full = failure('queue-full', `too many messages wait for ${method.name}`)
-        for (const id of ids) this.#acks?.refused(id, full, 'no')
-        this.#connection.flow?.consume(lane, cost)
-        this.#readOnLater()
-        this.#onSettled()
-      },
+      drop: () => this.#drop(registration, lane, delivery.count, delivery.cost, delivery.ids),
     }
-    if (queue.offer(job) !== 'accepted') job.drop()
+    if (gathering !== undefined) job.parts = this.#partsOf(gathering, job)
+    if (queue.offer(job, this.#environment) !== 'accepted') job.drop()
     else {
       this.#tellAccepted(delivery)
       this.#paceReading()
     }
+  }
+
+  /** What the queue of a handler is to know of messages that it runs as one. */
+  #partsOf(gathering: Gathering, job: QueuedJob): JobParts {
+    return {
+      costs: gathering.costs,
+      shed: (from, count) => {
+        let cost = 0
+        for (const one of gathering.costs.splice(from, count)) cost += one
+        gathering.value.splice(from, count)
+        gathering.count -= count
+        gathering.cost -= cost
+        job.bytes = gathering.cost
+        const ids = gathering.ids === NO_IDS ? NO_IDS : gathering.ids.splice(from, count)
+        this.#drop(gathering.registration, gathering.lane, count, cost, ids)
+      },
+    }
+  }
+
+  /** Messages that are in the account of the queue of their handler do not run: there is no room for them. */
+  #drop({ method }: Registration, lane: number, count: number, cost: number, ids: number[]): void {
+    const { counters } = this.#environment
+    this.#queued -= count
+    counters.oneWayDropped += count
+    counters.failures['queue-full'] += count
+    const full = failure('queue-full', `too many messages wait for ${method.name}`)
+    for (const id of ids) if (id !== 0) this.#acks?.refused(id, full, 'no')
+    this.#connection.flow?.consume(lane, cost)
+    this.#readOnLater()
+    this.#onSettled()
   }
 
   #launch(delivery: Delivery): void {
@@ -241,12 +292,13 @@ export class OneWayDispatcher {
   #tellAccepted(delivery: Delivery): void {
     if (delivery.told) return
     delivery.told = true
-    for (const id of delivery.ids) this.#acks?.accepted(id)
+    for (const id of delivery.ids) if (id !== 0) this.#acks?.accepted(id)
   }
 
   /** Its handler has ended. */
   #settle({ lane, cost, ids }: Delivery, failed: TransportError | null): void {
     for (const id of ids) {
+      if (id === 0) continue
       if (failed === null) this.#acks?.processed(id)
       else this.#acks?.refused(id, failed, 'yes')
     }
@@ -264,13 +316,7 @@ export class OneWayDispatcher {
       this.#running?.delete(call)
       this.#settle(delivery, failed)
       registration.queue?.settled()
-      while (this.running < this.#environment.limits.maxOpenCalls) {
-        const next = this.#backlog.shift()
-        if (next === undefined) break
-        this.#start(next)
-      }
-      this.#paceReading()
-      this.#onSettled()
+      this.#startBacklog()
     }
     result.then(
       () => settled(null),
@@ -281,25 +327,20 @@ export class OneWayDispatcher {
     )
   }
 
-  #gather(
-    registration: Registration,
-    value: unknown,
-    call: ServerCall,
-    lane: number,
-    cost: number,
-    ids: number[],
-  ): void {
+  #gather(registration: Registration, value: unknown, call: ServerCall, lane: number, cost: number, id: number): void {
+    let gathering = this.#gatherings.findLast((one) => one.registration === registration && one.lane === lane)
     // Behind a message that comes alone a new row begins, so that the order is kept.
-    const last = this.#gatherings.findLast((one) => one.registration === registration && one.lane === lane)
-    if (last !== undefined && isEmpty(call.metadata) && isEmpty(last.call.metadata)) {
-      last.value.push(value)
-      last.cost += cost
-      last.count += 1
-      if (last.ids === NO_IDS) last.ids = ids
-      else for (const id of ids) last.ids.push(id)
-      return
+    if (gathering === undefined || !isEmpty(call.metadata) || !isEmpty(gathering.call.metadata)) {
+      const costs = registration.queue === null ? NO_COSTS : []
+      gathering = { registration, call, lane, value: [], cost: 0, costs, count: 0, ids: NO_IDS, told: false }
+      this.#gatherings.push(gathering)
     }
-    this.#gatherings.push({ registration, call, lane, value: [value], cost, count: 1, ids, told: false })
+    if (id !== 0 && gathering.ids === NO_IDS) gathering.ids = new Array<number>(gathering.count).fill(0)
+    if (gathering.ids !== NO_IDS) gathering.ids.push(id)
+    if (gathering.costs !== NO_COSTS) gathering.costs.push(cost)
+    gathering.value.push(value)
+    gathering.cost += cost
+    gathering.count += 1
   }
 }
 

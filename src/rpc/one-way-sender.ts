@@ -3,8 +3,10 @@ import { failure, type TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import type { OneWayLane } from '../connection/one-way-lane.js'
 import { Pace } from '../connection/pace.js'
-import { Coalescer } from '../mailbox/coalescer.js'
+import type { Offer } from '../mailbox/mailbox.js'
 import type { AckedSender } from './acked-sender.js'
+import { BatchSource } from './batch-source.js'
+import { MergedLane } from './merged-lane.js'
 import { ackOf, laneOf, type SendOptions } from './options.js'
 import type { Outbound } from './outbound.js'
 import type { AnyMethod } from './service.js'
@@ -23,17 +25,14 @@ interface Route {
 /** A one-way message with its route. */
 interface Parcel extends Route {
   readonly message: unknown
-  /** Made of many, whose senders were told that they are accepted: what cannot be sent is dropped, not refused. */
-  readonly merged: boolean
 }
-
-/** What is merged leaves later: a turn ends by the number of messages. */
-const NO_WRITES = { handedBytes: 0 }
 
 /** Where a batch was interrupted: the last message taken out of it waits on this connection, or others get their turn. */
 interface Pumped {
   readonly session: Session
   readonly sent: Promise<void>
+  /** Of those that were taken out, how many are accepted when that resolves, and were not before. */
+  readonly messages: number
 }
 
 /** Sends messages without an answer. Where the queue of their lane is full, their sender waits, or is told. */
@@ -42,7 +41,7 @@ export class OneWaySender {
   readonly #outbound: Outbound
   readonly #acked: AckedSender
   /** Of methods whose messages are merged, by lane. */
-  readonly #coalescers = new Map<AnyMethod, Map<number, Coalescer<unknown>>>()
+  readonly #merged = new Map<AnyMethod, Map<number, MergedLane>>()
 
   constructor(environment: Environment, outbound: Outbound, acked: AckedSender) {
     this.#environment = environment
@@ -56,24 +55,19 @@ export class OneWaySender {
     if (ack !== null) return this.#acked.send(method, message, ack, options)
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
-    return this.#sendOne({ method, message, lane, metadata, merged: false })
+    return this.#sendOne({ method, message, lane, metadata })
   }
 
-  /** The same where there is room now. Returns false where there is none, or no connection. */
+  /** The same where there is room now. Returns false where the message is not kept: there is none, or no connection. */
   trySend(method: AnyMethod, message: unknown, options: SendOptions): boolean {
     if (ackOf(options) !== null) {
       throw failure('option-range', 'trySend waits for nothing: option ack is for send', { details: { option: 'ack' } })
     }
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
-    if (this.#coalesce(method, message, lane, metadata)) return true
-    const session = this.#outbound.ready(lane)
-    const offer =
-      session === null || this.#outbound.overfull(session)
-        ? 'wait'
-        : session.caller.send(method, message, lane, metadata, false)
-    if (offer === 'accepted' || offer === 'dropped') return true
-    this.#environment.counters.oneWayRefused += 1
+    const offer = this.#offerNow(method, message, lane, metadata)
+    if (offer === 'accepted') return true
+    if (offer !== 'dropped') this.#environment.counters.oneWayRefused += 1
     return false
   }
 
@@ -86,64 +80,97 @@ export class OneWaySender {
     if (ack !== null) return this.#acked.sendBatch(method, messages, ack, options)
     const lane = laneOf(options.priority)
     const metadata = this.#outbound.metadata(options.metadata)
-    if (method.coalescing !== null) {
-      const pace = new Pace(NO_WRITES, this.#environment.clock)
-      for (const message of messages) {
-        await this.#sendOne({ method, message, lane, metadata, merged: false })
-        if (pace.sent()) await pace.rest()
-      }
-      return
-    }
-    const rest = messages[Symbol.iterator]()
-    const pump = (ready: Session): Pumped | null => this.#pump(ready, rest, { method, lane, metadata })
+    const batch = new BatchSource(messages)
+    const route = { method, lane, metadata }
     try {
-      for (let session = this.#outbound.ready(lane); ; ) {
-        const pumped = session === null ? await this.#outbound.whenReady(pump, lane) : pump(session)
-        if (pumped === null) return
-        await pumped.sent
-        // It may be closed or leased meanwhile.
-        session = this.#outbound.offers(pumped.session) ? pumped.session : this.#outbound.ready(lane)
-      }
+      await (method.coalescing === null ? this.#sendAll(batch, route) : this.#sendEach(batch, route))
     } catch (error) {
-      rest.return?.()
-      throw error
+      throw batch.fail(error)
     }
   }
 
-  /** Sends what waits for company. */
+  /** Sends what waits for company, and merges nothing more: the client closes. */
   flush(): void {
-    for (const lanes of this.#coalescers.values()) for (const coalescer of lanes.values()) coalescer.close()
-    this.#coalescers.clear()
+    for (const lanes of this.#merged.values()) for (const merged of lanes.values()) merged.close()
+    this.#merged.clear()
   }
 
-  /** Merges the message with others, where its method says so. What has metadata of its own leaves by itself. */
-  #coalesce(method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): boolean {
-    if (method.coalescing === null || metadata !== null || this.#outbound.closed) return false
-    const lanes = this.#coalescers.get(method) ?? new Map<number, Coalescer<unknown>>()
-    this.#coalescers.set(method, lanes)
-    let coalescer = lanes.get(lane)
-    if (coalescer === undefined) {
-      // Its senders were told that it is accepted: what cannot be sent now is counted as dropped.
-      const lost = (): void => {
-        this.#environment.counters.oneWayDropped += 1
-      }
-      coalescer = new Coalescer(method.coalescing, this.#environment.wheel, (merged) => {
-        try {
-          this.#send({ method, message: merged, lane, metadata: null, merged: true }).catch(lost)
-        } catch {
-          lost()
-        }
-      })
-      lanes.set(lane, coalescer)
+  async #sendAll(batch: BatchSource, route: Route): Promise<void> {
+    const { lane } = route
+    const pump = (ready: Session): Pumped | null => this.#pump(ready, batch, route)
+    for (let session = this.#outbound.ready(lane); ; ) {
+      const pumped = session === null ? await this.#outbound.whenReady(pump, lane) : pump(session)
+      if (pumped === null) return
+      await pumped.sent
+      batch.accepted += pumped.messages
+      // It may be closed or leased meanwhile.
+      session = this.#outbound.offers(pumped.session) ? pumped.session : this.#outbound.ready(lane)
     }
-    coalescer.add(message)
-    this.#environment.counters.oneWayCoalesced += 1
-    return true
+  }
+
+  /** What is merged leaves later, and not as what it was. */
+  async #sendEach(batch: BatchSource, route: Route): Promise<void> {
+    const pace = new Pace(null, this.#environment.clock)
+    while (batch.next()) {
+      const sent = this.#sendOne({ ...route, message: batch.value })
+      if (sent !== ACCEPTED) await sent
+      batch.accepted += 1
+      if (pace.sent()) await pace.rest()
+    }
+  }
+
+  /** What can be done with a message without waiting for anything. */
+  #offerNow(method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): Offer {
+    const merged = this.#mergedLane(method, lane)
+    if (merged !== null) {
+      const offer = metadata === null ? merged.offer(message) : this.#offerAlone(merged, method)
+      if (offer !== 'accepted' || metadata === null) return offer
+    }
+    const session = this.#outbound.ready(lane)
+    if (session === null || this.#outbound.overfull(session)) return 'wait'
+    return session.caller.send(method, message, lane, metadata, false)
   }
 
   #sendOne(parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
-    return this.#coalesce(method, message, lane, metadata) ? ACCEPTED : this.#send(parcel)
+    const merged = this.#mergedLane(method, lane)
+    if (merged === null) return this.#send(parcel)
+    switch (metadata === null ? merged.offer(message) : this.#offerAlone(merged, method)) {
+      case 'accepted':
+        return metadata === null ? ACCEPTED : this.#send(parcel)
+      case 'dropped':
+        return ACCEPTED
+      case 'rejected':
+        throw this.#refusal('too many messages of this lane')
+      case 'wait':
+        if (merged.waiting >= this.#environment.limits.maxQueuedCalls) throw this.#refusal('too many senders')
+        return metadata === null ? merged.wait(message) : merged.waitAlone(() => this.#send(parcel))
+    }
+  }
+
+  /** What has metadata of its own leaves by itself, behind all that was merged before it. */
+  #offerAlone(merged: MergedLane, method: AnyMethod): Offer {
+    const lanes = this.#merged.get(method)
+    // Another lane may be slower, and has no order with this one; but it need not wait for its time either.
+    if (lanes !== undefined) for (const other of lanes.values()) if (other !== merged) other.flush()
+    return merged.offerAlone()
+  }
+
+  /** Where messages of the method are merged; null where they are not. */
+  #mergedLane(method: AnyMethod, lane: number): MergedLane | null {
+    const { coalescing } = method
+    if (coalescing === null || this.#outbound.closed) return null
+    let lanes = this.#merged.get(method)
+    if (lanes === undefined) {
+      lanes = new Map()
+      this.#merged.set(method, lanes)
+    }
+    let merged = lanes.get(lane)
+    if (merged === undefined) {
+      merged = new MergedLane(method, coalescing, lane, this.#environment, this.#outbound)
+      lanes.set(lane, merged)
+    }
+    return merged
   }
 
   #send(parcel: Parcel): Promise<void> {
@@ -156,37 +183,53 @@ export class OneWaySender {
   /** Throws what is wrong with the message. The promise waits where the queue is full. */
   #sendOn(session: Session, parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
+    return this.#offer(session, method, message, lane, metadata) ? ACCEPTED : this.#sendWhenRoom(session, parcel)
+  }
+
+  /** Returns false where the message has to wait. Throws what is wrong with it, or that it is refused. */
+  #offer(session: Session, method: AnyMethod, message: unknown, lane: number, metadata: Uint8Array | null): boolean {
     if (this.#outbound.overfull(session)) {
-      throw this.#refusal(parcel, `more than ${this.#environment.limits.maxQueuedBytes} bytes`)
+      throw this.#refusal(`more than ${this.#environment.limits.maxQueuedBytes} bytes`)
     }
     const offer = session.caller.send(method, message, lane, metadata, false)
-    if (offer === 'accepted' || offer === 'dropped') return ACCEPTED
-    if (offer === 'wait') return this.#sendWhenRoom(session, parcel)
-    throw this.#refusal(parcel, 'too many messages of this lane')
+    if (offer === 'rejected') throw this.#refusal('too many messages of this lane')
+    return offer !== 'wait'
   }
 
   /** Sends all that is left, as long as nothing has to wait. Returns null when nothing is left. */
-  #pump(session: Session, rest: Iterator<unknown>, route: Route): Pumped | null {
+  #pump(session: Session, batch: BatchSource, route: Route): Pumped | null {
     const { method, lane, metadata } = route
+    const waits = this.#environment.mailbox.overflow === 'wait'
+    const { mailbox } = session.connection.writes.oneWay(lane)
+    // What the peer has said since the last turn is known.
+    let fresh = true
     const pace = new Pace(session.connection.writes, this.#environment.clock)
-    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+    while (batch.next()) {
       // The iterator of the user may close what it likes.
-      if (session.usable && session.caller.sendNow(method, next.value, lane, metadata)) {
-        if (pace.sent()) return { session, sent: pace.rest() }
-      } else return { session, sent: this.#sendWhenOpen(session, { ...route, message: next.value, merged: false }) }
+      if (!session.usable || !session.caller.sendNow(method, batch.value, lane, metadata)) {
+        if (waits || !session.usable) {
+          const sent = this.#sendWhenOpen(session, { ...route, message: batch.value })
+          return { session, sent, messages: 1 }
+        }
+        // Before one is lost the peer gets the time to say that it has read the others.
+        if (mailbox.full && !fresh) {
+          batch.keep()
+          return { session, sent: pace.rest(), messages: 0 }
+        }
+        this.#offer(session, method, batch.value, lane, metadata)
+      }
+      fresh = false
+      batch.accepted += 1
+      if (pace.sent()) return { session, sent: pace.rest(), messages: 0 }
     }
     return null
   }
 
-  /**
-   * A batch waits in its source rather than in the mailbox: encoded where it leaves from, a message costs a third. Where
-   * nobody is to wait, the mailbox decides what is refused or dropped.
-   */
+  /** A batch waits in its source rather than in the mailbox: encoded where it leaves from, a message costs a third. */
   async #sendWhenOpen(session: Session, parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
-    if (this.#environment.mailbox.overflow !== 'wait') return this.#sendOn(session, parcel)
     while (session.usable) {
-      const oneWay = this.#laneWithPlace(session, parcel)
+      const oneWay = this.#laneWithPlace(session, lane)
       await new Promise<void>((resolve) => oneWay.whenOpen(resolve, session.connection.writes))
       if (session.usable && session.caller.sendNow(method, message, lane, metadata)) return
     }
@@ -195,7 +238,7 @@ export class OneWaySender {
 
   #sendWhenRoom(session: Session, parcel: Parcel): Promise<void> {
     const { method, message, lane, metadata } = parcel
-    const oneWay = this.#laneWithPlace(session, parcel)
+    const oneWay = this.#laneWithPlace(session, lane)
     return new Promise((resolve, reject) => {
       oneWay.whenRoom(() => {
         try {
@@ -213,15 +256,15 @@ export class OneWaySender {
   }
 
   /** The lane, unless too many senders wait there. */
-  #laneWithPlace({ connection }: Session, parcel: Parcel): OneWayLane {
-    const oneWay = connection.writes.oneWay(parcel.lane)
+  #laneWithPlace({ connection }: Session, lane: number): OneWayLane {
+    const oneWay = connection.writes.oneWay(lane)
     if (oneWay.waiting < this.#environment.limits.maxQueuedCalls) return oneWay
-    throw this.#refusal(parcel, 'too many senders')
+    throw this.#refusal('too many senders')
   }
 
-  /** Counted once: a message that is refused to its sender is not dropped as well. */
-  #refusal(parcel: Parcel, what: string): TransportError {
-    if (!parcel.merged) this.#environment.counters.oneWayRefused += 1
+  /** Counted. */
+  #refusal(what: string): TransportError {
+    this.#environment.counters.oneWayRefused += 1
     return this.#outbound.queueFull(what)
   }
 }

@@ -1,6 +1,17 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { failure } from '../base/errors.js'
-import { flag, group, type InputOf, instance, integer, type OutputOf, optional, text } from '../base/options.js'
+import {
+  flag,
+  group,
+  type InputOf,
+  instance,
+  integer,
+  type OutputOf,
+  optional,
+  text,
+  unknownOption,
+  wrongArgument,
+} from '../base/options.js'
 import { type Random, systemRandom } from '../base/random.js'
 import { PEER_ID } from '../connection/environment.js'
 import { dialRules, listenRules } from '../connection/options.js'
@@ -73,7 +84,7 @@ export interface SendOptions {
 
 /** The acknowledgement that is asked for, or null. Throws for options that make no sense without one. */
 export function ackOf(options: SendOptions): Ack | null {
-  checkOptions(options)
+  checkOptions(options, true)
   const { ack } = options
   if (ack !== undefined) {
     if (ACKS.includes(ack)) return ack
@@ -95,10 +106,50 @@ export const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
 /** One object for all calls without options: whether it is this one is the cheapest question about options. */
 export const NO_OPTIONS: CallOptions = Object.freeze({})
 
-/** Throws `option-type` for what callers that are not typed may pass. */
-export function checkOptions(options: CallOptions | SendOptions): void {
-  if (typeof options === 'object' && options !== null) return
-  throw failure('option-type', `options must be an object, got ${options === null ? 'null' : typeof options}`)
+type OptionName = keyof CallOptions | keyof SendOptions
+
+const OPTION_NAMES = Object.keys({
+  timeoutMs: null,
+  signal: null,
+  priority: null,
+  metadata: null,
+  idempotent: null,
+  parent: null,
+  ack: null,
+  resend: null,
+} satisfies Record<OptionName, null>)
+
+/** Whether calls and streams, or messages, have an option of this name. Compared one by one, as in `laneOf`. */
+function hasOption(name: string, ofMessage: boolean): boolean {
+  switch (name as OptionName) {
+    case 'timeoutMs':
+    case 'signal':
+    case 'priority':
+    case 'metadata':
+      return true
+    case 'idempotent':
+    case 'parent':
+      return !ofMessage
+    case 'ack':
+    case 'resend':
+      return ofMessage
+    default:
+      return false
+  }
+}
+
+/**
+ * Throws `option-type` and `option-unknown` for what callers that are not typed may pass. A plain loop, which allocates
+ * nothing; and no options are remembered, which may hold signals and calls.
+ */
+export function checkOptions(options: CallOptions | SendOptions, ofMessage = false): void {
+  if (options === NO_OPTIONS) return
+  if (typeof options !== 'object' || options === null) throw wrongArgument('options', 'an object', options)
+  for (const name in options) {
+    if (hasOption(name, ofMessage) || !Object.hasOwn(options, name)) continue
+    const known = OPTION_NAMES.filter((one) => hasOption(one, ofMessage))
+    throw unknownOption('', name, known)
+  }
 }
 
 /** A timeout as it may be used: at least 1 ms, at most a day. */
@@ -115,15 +166,31 @@ export function checkTimeout(timeoutMs: number): number {
   return Math.min(Math.ceil(timeoutMs), MAX_TIMEOUT_MS)
 }
 
-/** The time of a call that is made for another: what that one has left, if it is less. Under 1 ms there is none. */
+/**
+ * The time of a call that is made for another: what that one has left, if it is less. Under 1 ms there is none. Throws
+ * `option-type` for what is no call.
+ */
 export function timeoutWithin(timeoutMs: number, outer: OuterCall | null): number {
-  return outer === null ? timeoutMs : Math.min(timeoutMs, Math.floor(outer.remainingMs))
+  if (outer === null) return timeoutMs
+  if (typeof outer === 'object' && typeof outer.remainingMs === 'number') {
+    return Math.min(timeoutMs, Math.floor(outer.remainingMs))
+  }
+  throw failure('option-type', 'option parent must be the call that a handler was given, or null', {
+    details: { option: 'parent' },
+  })
 }
 
 /** Throws `option-type` for what cannot be listened to. */
 export function checkSignal(signal: AbortSignal): void {
   if (typeof signal === 'object' && signal !== null && typeof signal.addEventListener === 'function') return
   throw failure('option-type', 'option signal must be an AbortSignal', { details: { option: 'signal' } })
+}
+
+/** The addresses of a client, as a list. Throws `option-type` for what is none; its items are for the directory. */
+export function addressList(addresses: string | readonly string[]): readonly string[] {
+  if (typeof addresses === 'string') return [addresses]
+  if (Array.isArray(addresses)) return addresses
+  throw wrongArgument('the address of a client', 'a string or a list of strings', addresses)
 }
 
 const shared = {

@@ -9,6 +9,8 @@ import type { AnyMethod } from './service.js'
 
 /** A connection, as far as a call on it is concerned. */
 export interface CallPlace {
+  /** It takes no calls any more. */
+  readonly leaving: boolean
   giveUp(call: PendingCall, error: TransportError): void
   /** The call leaves now, after it waited. Returns its id. */
   leave(call: PendingCall): number

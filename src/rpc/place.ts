@@ -4,7 +4,8 @@ import type { ServiceFingerprint } from '../connection/hello.js'
 import type { FoundAddress } from '../pool/directory.js'
 import type { Place } from '../pool/pool.js'
 import type { ParsedClientOptions } from './options.js'
-import type { Session, SessionMaker } from './session.js'
+import type { Session } from './session.js'
+import type { SessionMaker } from './session-maker.js'
 
 interface PlaceParts {
   readonly environment: Environment

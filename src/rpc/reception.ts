@@ -8,6 +8,7 @@ import type { InboundMessage } from '../connection/inbound.js'
 import type { Backlog } from './backlog.js'
 import { IntroducedMethods } from './introduced-methods.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
+import { MAX_TIMEOUT_MS } from './options.js'
 import type { Registration, Registry } from './registry.js'
 import type { PeerFacts } from './server-call.js'
 import type { MethodKind } from './service.js'
@@ -86,7 +87,7 @@ export class Reception {
 
   /** When the caller waits no more, on the clock. */
   deadline({ timeoutMs, waitedMs }: InboundMessage): number {
-    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.now() + timeoutMs - waitedMs
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.now() + Math.min(timeoutMs, MAX_TIMEOUT_MS) - waitedMs
   }
 
   now(): number {

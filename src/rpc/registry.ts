@@ -1,4 +1,5 @@
 import { failure } from '../base/errors.js'
+import { hint, wrongArgument } from '../base/options.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import { following } from './ambient-call.js'
 import { BatchHandler } from './batch-handler.js'
@@ -64,19 +65,31 @@ export class Registry {
     const { name, fingerprint } = serviceFacts(service)
     if (typeof handlers !== 'object' || handlers === null)
       throw failure('misuse', `the service ${name} needs an object of handlers`)
+    if (typeof options !== 'object' || options === null)
+      throw wrongArgument(`the options of the service ${name}`, 'an object', options)
     const entries = Object.entries<AnyMethod>(service)
     const own: Readonly<Record<string, unknown>> = handlers
     const bounds: Readonly<Record<string, HandlerOptions | undefined>> = options
-    const unknown = Object.keys(options).find((short) => !entries.some(([known]) => known === short))
-    if (unknown !== undefined) throw failure('option-unknown', `the service ${name} has no method ${unknown}`)
+    const known = entries.map(([short]) => short)
+    const unknown = (short: string): boolean => !known.includes(short)
+    const bound = Object.keys(bounds).find(unknown)
+    if (bound !== undefined)
+      throw failure('option-unknown', `the service ${name} has no method ${bound}${hint(bound, known)}`)
+    const handled = handlerNames(own).find(unknown)
+    if (handled !== undefined)
+      throw failure('misuse', `the service ${name} has no method ${handled} to handle${hint(handled, known)}`)
     // All or nothing: a service that is half there would answer for the other half that nobody handles it.
     const registrations = entries.map(([short, method]) => {
       this.#checkFree(method)
       // What every object inherits is no handler; what a class gives its instances is.
       const handler = own[short] === Reflect.get(Object.prototype, short) ? undefined : own[short]
       if (handler === undefined) throw failure('misuse', `the service ${name} has no handler for ${short}`)
-      const bound = typeof handler === 'function' ? handler.bind(handlers) : handler
-      return this.#registrationOf(method, bound as AnyHandler, Object.hasOwn(bounds, short) ? bounds[short] : undefined)
+      const called = typeof handler === 'function' ? handler.bind(handlers) : handler
+      return this.#registrationOf(
+        method,
+        called as AnyHandler,
+        Object.hasOwn(bounds, short) ? bounds[short] : undefined,
+      )
     })
     for (const registration of registrations) this.#byName.set(registration.method.name, registration)
     this.#services.push({ name, fingerprint })
@@ -96,4 +109,14 @@ export class Registry {
       throw failure('misuse', `${method.name} is ${method.kind}: onBatch is for one-way messages`)
     return { method, handler: wrap(handler.handle as Handler), queue, batch: true }
   }
+}
+
+/** The handlers in a literal, which is written for this. An instance or a module may have functions of its own. */
+function handlerNames(handlers: Readonly<Record<string, unknown>>): string[] {
+  const prototype: unknown = Object.getPrototypeOf(handlers)
+  if (prototype === null || Object.getPrototypeOf(prototype) !== null) return []
+  return Object.keys(handlers).filter((name) => {
+    const value = handlers[name]
+    return typeof value === 'function' || value instanceof BatchHandler
+  })
 }

@@ -2,7 +2,7 @@ import type { Processed, Reason, TransportError } from '../base/errors.js'
 
 /** What may be done about a call that failed. */
 export type Remedy =
-  /** Its peer is leaving and has not run it: it goes to another connection, as if it had never been sent. */
+  /** Its peer says that it leaves and has not run it: if so it goes elsewhere, as if it had never been sent. */
   | 'move'
   /** It is made again after a pause, within the budget. */
   | 'retry'
@@ -44,6 +44,14 @@ export function remedyFor(error: TransportError, idempotent: boolean): Remedy {
   return 'none'
 }
 
+/**
+ * Found out on our side of a connection that was lost: no byte of the call was handed over. No server has had anything
+ * to do with it, and so to make it again is no load that was not offered.
+ */
+export function neverLeft({ origin, processed }: TransportError): boolean {
+  return origin === 'network' && processed === 'no'
+}
+
 /** The server has said that it has more to do than it can. */
 export function saysOverload({ origin, reason, processed }: TransportError): boolean {
   return origin === 'peer' && processed === 'no' && reason !== undefined && OVERLOAD.has(reason)
@@ -65,6 +73,11 @@ export function pauseMs(
 }
 
 const ORDER: readonly Processed[] = ['no', 'maybe', 'yes']
+
+/** Of two failures of one call that which says more of what became of it; of two that say the same, the later. */
+export function moreTelling(earlier: TransportError, later: TransportError): TransportError {
+  return ORDER.indexOf(earlier.processed) > ORDER.indexOf(later.processed) ? earlier : later
+}
 
 /** What is known of a call by all of its attempts: one of them that may have run is enough. */
 export function furthest(one: Processed, other: Processed): Processed {

@@ -30,6 +30,8 @@ export class ServedStream implements StreamSink, InboundOwner {
   /** Of the last message that could not be read. */
   #unreadable: TransportError | null = null
   #writer: MessageWriter<unknown> | null = null
+  #began = false
+  #settled = false
 
   constructor(
     registration: Registration,
@@ -57,6 +59,7 @@ export class ServedStream implements StreamSink, InboundOwner {
   async run(request: unknown): Promise<void> {
     const { counters } = this.#environment
     const { method, handler } = this.#registration
+    this.#began = true
     counters.handlersStarted += 1
     let error: TransportError | null = null
     try {
@@ -96,6 +99,8 @@ export class ServedStream implements StreamSink, InboundOwner {
     this.call.abort(why)
     this.#requests.abort(why)
     this.#writer?.close(why)
+    // One that waits for its handler gives its place back: what it waits behind may never settle.
+    if (!this.#began) this.end(why)
   }
 
   onRoom(): void {
@@ -129,6 +134,8 @@ export class ServedStream implements StreamSink, InboundOwner {
   }
 
   #settle(failed: TransportError | null): void {
+    if (this.#settled) return
+    this.#settled = true
     let error = failed ?? this.call.abandoned
     let metadata: Buffer = NOTHING
     try {

@@ -1,5 +1,6 @@
 import { type Metrics, snapshot } from '../base/counters.js'
 import { failure } from '../base/errors.js'
+import { wrongArgument } from '../base/options.js'
 import { Acceptor } from '../connection/acceptor.js'
 import type { ConnectionChange } from '../connection/connection-change.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
@@ -11,7 +12,8 @@ import { Registry } from './registry.js'
 import type { ServerCall } from './server-call.js'
 import { looseMethod, type Methods, type Service } from './service.js'
 import type { ServiceHandlers, ServiceOptions } from './service-types.js'
-import { type Session, SessionMaker } from './session.js'
+import type { Session } from './session.js'
+import { SessionMaker } from './session-maker.js'
 
 /** Serves methods at one or more addresses. Handlers and services can be added while it listens. */
 export class Server {
@@ -80,6 +82,7 @@ export class Server {
 
   /** Hears of every connection that changes its state, and why, until the function returned is called. */
   watch(listener: (change: ConnectionChange) => void): () => void {
+    if (typeof listener !== 'function') throw wrongArgument('the listener of watch', 'a function', listener)
     return this.#environment.changes.subscribe(listener)
   }
 
@@ -87,14 +90,18 @@ export class Server {
   async close(options: CloseOptions = {}): Promise<void> {
     const { graceMs } = closeRules.parse(options, 'close')
     // A second call may be in more of a hurry.
-    if (this.#closing !== null) for (const session of this.#sessions.all()) void session.close(graceMs)
+    if (this.#closing !== null) {
+      for (const session of this.#sessions.all()) void session.close(graceMs)
+      void this.#sessions.whenServed(graceMs)
+    }
     this.#closing ??= this.#close(graceMs)
     await this.#closing
   }
 
   async #close(graceMs: number): Promise<void> {
     const listening = this.#acceptor.close(failure('closed', 'the server is closing'), graceMs)
+    const served = this.#sessions.whenServed(graceMs)
     await Promise.all(this.#sessions.all().map((session) => session.close(graceMs)))
-    await listening
+    await Promise.all([listening, served])
   }
 }

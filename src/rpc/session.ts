@@ -1,17 +1,16 @@
 // Long: it wires what a connection carries, and knows when all of that is done.
 import { failure, type StatusCode, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import type { Connection, ConnectionOwner } from '../connection/connection.js'
+import type { Connection } from '../connection/connection.js'
 import type { ConnectionFacts } from '../connection/connection-facts.js'
 import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
 import { remoteError } from '../connection/remote-error.js'
 import { Unacked } from '../connection/unacked.js'
-import { Backlog } from './backlog.js'
+import type { Backlog } from './backlog.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
-import { type OverloadOptions, overloadRules } from './load-shedding.js'
 import { MethodNumbers } from './method-numbers.js'
 import { OneWayDispatcher } from './one-way-dispatcher.js'
 import { MAX_TIMEOUT_MS } from './options.js'
@@ -28,54 +27,6 @@ export interface SessionOwner {
   onFault(session: Session): void
   /** The last call. */
   onGone(session: Session): void
-}
-
-/** Makes a session of every connection that gets ready. */
-export class SessionMaker implements ConnectionOwner {
-  readonly #environment: Environment
-  readonly #registry: Registry
-  readonly #owner: SessionOwner
-  readonly #sessions = new Map<Connection, Session>()
-  readonly #backlog: Backlog
-
-  constructor(
-    environment: Environment,
-    registry: Registry,
-    owner: SessionOwner,
-    overload: OverloadOptions = overloadRules.parse(undefined, 'overload'),
-  ) {
-    this.#backlog = new Backlog(environment, overload)
-    this.#environment = environment
-    this.#registry = registry
-    this.#owner = owner
-  }
-
-  /** The session on a ready connection. */
-  of(connection: Connection): Session {
-    const session = this.#sessions.get(connection)
-    if (session === undefined) throw failure('connection-lost', 'the connection was lost as soon as it was ready')
-    return session
-  }
-
-  /** Sessions whose connection is not gone. */
-  all(): Session[] {
-    return [...this.#sessions.values()]
-  }
-
-  onReady(connection: Connection, agreement: Agreement): Session {
-    const session = new Session(connection, agreement, this.#environment, this.#registry, this.#owner, this.#backlog)
-    this.#sessions.set(connection, session)
-    return session
-  }
-
-  onGone(connection: Connection): void {
-    const session = this.#sessions.get(connection)
-    if (session === undefined) return
-    this.#sessions.delete(connection)
-    if (this.#sessions.size === 0) this.#backlog.close()
-    session.onGone()
-    this.#owner.onGone(session)
-  }
 }
 
 export interface SessionFacts extends ConnectionFacts {
@@ -113,6 +64,8 @@ export class Session implements Receiver {
   #crossing: WheelTimer | null = null
   readonly #registry: Registry
   #isGone = false
+  /** When it is gone, and its handlers are done. */
+  #onServed: () => void = () => {}
   #leaving = false
   #closing = false
   /** The peer may have begun something before it read that we leave. */
@@ -148,6 +101,11 @@ export class Session implements Receiver {
   get unacked(): Unacked {
     this.#unacked ??= new Unacked(this.#environment.limits.maxUnackedMessages)
     return this.#unacked
+  }
+
+  /** What its peer sent and no handler is done with. */
+  get serving(): number {
+    return this.#dispatcher.open + this.#oneWays.open + this.#servedStreams()
   }
 
   get inFlight(): number {
@@ -213,13 +171,15 @@ export class Session implements Receiver {
     return this.#whenGone()
   }
 
-  /** Of `openSession`: the channel is gone. */
-  onGone(): void {
+  /** The channel is gone. `onServed` is called once no handler works for it any more. */
+  onGone(onServed: () => void): void {
+    this.#onServed = onServed
     this.#disarm(this.#grace)
     this.#disarm(this.#age)
     this.#disarm(this.#crossing)
     this.#isGone = true
     this.#setGone()
+    this.#endWhenDone()
   }
 
   onMethod(number: number, name: string): void {
@@ -373,8 +333,9 @@ export class Session implements Receiver {
   }
 
   #endWhenDone(): void {
-    if (this.#mayCross) return
-    const serving = this.#dispatcher.open + this.#oneWays.open + this.#servedStreams()
+    const { serving } = this
+    if (this.#isGone && serving === 0) this.#onServed()
+    if (this.#mayCross || this.#isGone) return
     const waiting = this.caller.waiting + this.#unackedOpen() + this.connection.openStreams
     if (!this.#closing || waiting + serving > 0) return
     this.#oneWays.acknowledge()

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import type { Server, Socket } from 'node:net'
+import { requirePackage } from '../base/require-package.js'
 import type { BufferSize } from './channel.js'
 import type { SocketOptions } from './options.js'
 
@@ -21,7 +21,7 @@ let loaded: SockOpt | null | undefined
 function sockopt(): SockOpt | null {
   if (loaded === undefined) {
     try {
-      loaded = createRequire(import.meta.url)('sockopt') as SockOpt
+      loaded = requirePackage('sockopt') as SockOpt
     } catch {
       // The package is optional; its absence is reported in the facts of every channel.
       loaded = null

@@ -88,6 +88,21 @@ describe('a message in parts', () => {
     talk.end()
   })
 
+  it('ends the connection when its parts come slower than limits.minFrameBytesPerSecond, and not before', () => {
+    for (const [bytes, reason] of [
+      [100, undefined],
+      [99, 'frame-stalled'],
+    ] as const) {
+      const talk = ready({ limits: { frameMs: 1_000, minFrameBytesPerSecond: 100 } })
+      talk.channel.say(part('a', NORMAL, 1_000))
+      talk.clock.advance(1_010)
+      talk.channel.say(part('b'.repeat(bytes)))
+      talk.clock.advance(1_010)
+      expect(talk.reason).toBe(reason)
+      talk.end()
+    }
+  })
+
   it('waits while we do not read: none can come then', () => {
     const talk = ready({ limits: { frameMs: 1_000 } })
     talk.channel.say(part('ab', NORMAL, 3))

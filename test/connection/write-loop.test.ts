@@ -52,6 +52,31 @@ describe('what one turn sends', () => {
     writing.end()
   })
 
+  it('waits for batch.maxDelayMs where that is asked for, and not for longer', () => {
+    const writing = new Writing({ batch: { maxDelayMs: 10 } })
+    writing.call(1, body(1))
+    writing.clock.advance(8)
+    expect(writing.channel.writes).toHaveLength(0)
+    writing.call(2, body(1))
+    writing.clock.advance(4)
+    expect(writing.frames.map(({ id }) => id)).toEqual([1, 2])
+    writing.end()
+  })
+
+  it('waits for no delay where the connection itself has to say something, to grant credit, for one', () => {
+    const writing = new Writing({ batch: { maxDelayMs: 10 } })
+    for (const [kind, say] of [
+      [KIND.PONG, () => writing.loop.control(KIND.PONG, 0, 0, 5)],
+      [KIND.CREDIT, () => writing.loop.credit(1, 0, 100)],
+    ] as const) {
+      writing.call(1, body(1))
+      say()
+      writing.clock.turn()
+      expect(writing.frames.map((one) => one.kind).slice(-2)).toEqual([KIND.CALL, kind])
+    }
+    writing.end()
+  })
+
   it('leaves before its end as soon as batch.maxMessages are ready', () => {
     const writing = new Writing({ batch: { maxMessages: 3 } })
     for (const id of [1, 2]) writing.call(id, body(1))

@@ -11,7 +11,7 @@ interface Hashes {
 
 /** The wheel fires at most a tick late. */
 const TICK_MS = 2
-function stage(options: Partial<CoalescerOptions<Hashes>> = {}, emit?: (item: Hashes) => void) {
+function stage(options: Partial<CoalescerOptions<Hashes>> = {}, emit?: (item: Hashes) => void, ready?: () => boolean) {
   const clock = new VirtualClock({ turns: 'manual' })
   const wheel = new TimerWheel(clock)
   const emitted: [at: number, topic: string, ...all: number[]][] = []
@@ -28,6 +28,7 @@ function stage(options: Partial<CoalescerOptions<Hashes>> = {}, emit?: (item: Ha
       emitted.push([clock.now(), item.topic, ...item.all])
       emit?.(item)
     },
+    ready,
   )
   const add = (topic: string, ...all: number[]) => coalescer.add({ topic, all })
   /** What came out, without when. */
@@ -170,6 +171,97 @@ describe('a coalescer', () => {
   ])('is not made with a wrong %s', (option, options, reason) => {
     const details = expect.objectContaining({ option })
     expect(() => stage(options)).toThrow(expect.objectContaining({ reason, details }))
+  })
+})
+
+describe('where there is no room for what is due', () => {
+  const blocked = (options: Partial<CoalescerOptions<Hashes>> = {}) => {
+    const door = { room: 0 }
+    const ready = () => {
+      door.room -= 1
+      return door.room >= 0
+    }
+    const made = stage(options, undefined, ready)
+    const flush = (room: number) => {
+      door.room = room
+      made.coalescer.flush()
+    }
+    return { ...made, flush }
+  }
+
+  test('it stays and is merged with what comes, and nothing joins it that would be one more', () => {
+    const { clock, coalescer, add, said, armed, flush } = blocked()
+    add('a', 1)
+    add('b', 2)
+    clock.advance(10 + TICK_MS)
+    expect([coalescer.held, coalescer.pending, ...armed()]).toEqual([true, 2, 0, 0])
+    expect([add('c', 3), add('a', 4), coalescer.merge({ topic: 'c', all: [5] })]).toEqual([false, true, false])
+    expect([said(), coalescer.pending, ...armed()]).toEqual([[], 2, 0, 0])
+    flush(1)
+    expect([said(), coalescer.held]).toEqual([[['a', 1, 4]], true])
+    // It has left, and would be one more.
+    expect([add('a', 6), add('b', 7)]).toEqual([false, true])
+    flush(2)
+    expect([said(), coalescer.held, coalescer.pending]).toEqual([
+      [
+        ['a', 1, 4],
+        ['b', 2, 7],
+      ],
+      false,
+      0,
+    ])
+    expect([add('a', 8), ...armed()]).toEqual([true, 1, 1])
+    coalescer.clear()
+  })
+
+  test('merges are not additions: however many there are, none is emitted before its time', () => {
+    const { coalescer, add, said, armed, flush } = blocked({ maxItems: 3 })
+    for (const number of [1, 2, 3]) add('a', number)
+    for (const number of [4, 5, 6, 7]) expect(add('a', number)).toBe(true)
+    flush(1)
+    expect(said()).toEqual([['a', 1, 2, 3, 4, 5, 6, 7]])
+    for (const number of [8, 9]) add('b', number)
+    expect([said().length, coalescer.pending]).toEqual([1, 1])
+    expect([coalescer.clear(), coalescer.pending, ...armed()]).toEqual([1, 0, 0, 0])
+  })
+
+  test('it may leave after it was closed, and is forgotten when it is told so', () => {
+    const { coalescer, add, said, armed, flush } = blocked()
+    for (const topic of ['a', 'b', 'c']) add(topic, 1)
+    coalescer.close()
+    expect([add('a', 2), coalescer.merge({ topic: 'a', all: [2] })]).toEqual([false, false])
+    flush(1)
+    expect([said(), coalescer.clear(), coalescer.held, ...armed()]).toEqual([[['a', 1]], 2, false, 0, 0])
+    flush(1)
+    expect(said()).toHaveLength(1)
+  })
+
+  test('whatever comes and whenever there is room, what was taken comes out once, and in order by key', () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') },
+      { weight: 2, arbitrary: fc.integer({ min: 1, max: 12 }) },
+      { weight: 2, arbitrary: fc.record({ room: fc.nat(3) }) },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 9 }), (steps, maxItems) => {
+        const { clock, coalescer, emitted, add, armed, flush } = blocked({ maxItems })
+        const byTopic = new Map<string, number[]>()
+        steps.forEach((one, index) => {
+          if (typeof one === 'number') clock.advance(one)
+          else if (typeof one === 'object') flush(one.room)
+          else if (add(one, index)) byTopic.set(one, [...(byTopic.get(one) ?? []), index])
+          else expect(coalescer.held).toBe(true)
+          expect(coalescer.pending).toBeLessThanOrEqual(maxItems)
+          expect(armed()).toEqual(coalescer.pending > 0 && !coalescer.held ? [1, 1] : [0, 0])
+        })
+        flush(maxItems)
+        expect([coalescer.pending, ...armed()]).toEqual([0, 0, 0])
+        for (const [topic, numbers] of byTopic) {
+          expect(emitted.flatMap(([, one, ...all]) => (one === topic ? all : []))).toEqual(numbers)
+        }
+      }),
+      { numRuns: 200 },
+    )
   })
 })
 

@@ -144,6 +144,7 @@ describe('whatever is offered and taken', () => {
           } else {
             const refusal = { wait: 'wait', reject: 'rejected', 'drop-newest': 'dropped', 'drop-oldest': 'accepted' }
             const expected = full() ? refusal[overflow] : 'accepted'
+            expect(mailbox.open).toBe(expected === 'accepted')
             const said = offer(name, step)
             expect(said).toBe(expected)
             told[said] += 1

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { build } from 'rolldown'
 import { describe, expect, it } from 'vitest'
 import { project } from './install.js'
 
@@ -71,5 +73,24 @@ describe('what the library loads', () => {
     const made = readdirSync(join(project, 'dist'), { recursive: true, encoding: 'utf8' })
     const modules = made.filter((path) => path.endsWith('.js') && !path.startsWith('shared'))
     expect(modules.sort()).toEqual(entries.sort())
+  })
+
+  it('works where a bundler has made CommonJS of it, and nothing is left of import.meta.url', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'alys-transport-bundled-'))
+    try {
+      symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+      await build({
+        input: join(project, 'dist/index.js'),
+        platform: 'node',
+        external: /^[@a-z]/,
+        transform: { define: { 'import.meta.url': 'undefined' } },
+        output: { file: join(folder, 'bundle.cjs'), format: 'cjs' },
+      })
+      const script = `const alys = require('./bundle.cjs'); void (async () => { ${PLAIN_CALL}; console.log('called') })()`
+      const { stdout } = await promisify(execFile)(process.execPath, ['--eval', script], { cwd: folder })
+      expect(stdout).toBe('called\n')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })

@@ -58,7 +58,7 @@ function json(path: string): Record<string, Record<string, string> | undefined> 
 const TYPED = `
 import { Client, defineService, oneWay, Server, TransportError, unary } from 'alys-transport'
 import { mapOrdered, WorkerPool } from 'alys-transport/bulk'
-import { FrameReader, KIND } from 'alys-transport/wire'
+import { BufferPool, FrameReader, KIND, Ledger } from 'alys-transport/wire'
 
 interface Transaction { readonly hash: Uint8Array; readonly value: number }
 interface Receipt { readonly block: number }
@@ -71,7 +71,8 @@ export async function right(server: Server, client: Client): Promise<number> {
   const receipt: Receipt = await chain.submit({ hash: new Uint8Array(32), value: 1 }, { timeoutMs: 500, priority: 'high' })
   const nothing: void = await chain.announce(['a'])
   const kinds: number = KIND.CALL
-  const reader: typeof FrameReader = FrameReader
+  const sink = { onFrame: (kind: number): boolean => kind === KIND.HELLO, onBadFrame: (error: TransportError): void => { throw error } }
+  const reader: FrameReader = new FrameReader(sink, new BufferPool(new Ledger(), 4_096, 1), 65_536)
   const loose: unknown = await client.call('echo', 1)
   for await (const text of mapOrdered([1], async (item) => String(item), { concurrency: 2 })) text.trim()
   const digest: Promise<string> = new WorkerPool<number, string>({ filename: '/x.js' }).run(1)
@@ -117,6 +118,33 @@ describe('the package, installed in an empty folder', () => {
       // One after the other: they may use the same port.
       for (const name of names) expect(await node(installed.folder, `out/${name}.js`)).not.toBe('')
     })
+  })
+
+  it('lets tools write and read its bytes with nothing but what it exports', async () => {
+    const script = `
+      import { BufferPool, decodeHello, encodeHello, FrameReader, HEADER_BYTES, KIND, Ledger, LENGTH_BYTES } from 'alys-transport/wire'
+      const numbers = { codecs: 7, compressions: 1, features: 0, maxFrameBytes: 65_536, maxMessageBytes: 65_536, maxOpenCalls: 1, maxMethods: 1 }
+      const body = Buffer.concat(encodeHello({ peerId: 'a tool', ...numbers, services: [], flow: null }, 4_000))
+      const header = Buffer.alloc(HEADER_BYTES)
+      header.writeUInt32LE(HEADER_BYTES - LENGTH_BYTES + body.length, 0)
+      header.writeUInt8(KIND.HELLO, LENGTH_BYTES)
+      const frame = Buffer.concat([header, body])
+      const read = []
+      const sink = {
+        onFrame(kind, flags, aux, id, bytes, start, end) {
+          read.push(kind === KIND.HELLO, decodeHello(Buffer.from(bytes.subarray(start, end))).peerId)
+          return true
+        },
+        onBadFrame(error) { throw error },
+      }
+      const ledger = new Ledger()
+      const reader = new FrameReader(sink, new BufferPool(ledger, 4_096, 1), 65_536)
+      for (const at of frame.keys()) reader.read(frame, at, at + 1)
+      reader.close()
+      console.log(JSON.stringify([...read, ledger.allocated > 0, ledger.current]))
+    `
+    write(installed.folder, 'frames.mjs', script)
+    expect(JSON.parse(await node(installed.folder, 'frames.mjs'))).toEqual([true, 'a tool', true, 0])
   })
 
   it('lets tools import its bytes, and nothing that it does not export', async () => {
@@ -212,5 +240,14 @@ describe('the package, installed in an empty folder', () => {
     )
     expect(files.filter((path) => /^(src|test|bench|scripts|node_modules)\//.test(path))).toEqual([])
     expect(files.filter((path) => /\.(test|spec)\./.test(path))).toEqual([])
+  })
+
+  it('contains every page that its README leads to', () => {
+    const text = readFileSync(join(project, 'README.md'), 'utf8')
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target ?? '')
+    expect(targets).toContain('SECURITY.md')
+    const { files } = installed
+    const missing = targets.filter((target) => !files.some((path) => path === target || path.startsWith(`${target}/`)))
+    expect(missing).toEqual([])
   })
 })

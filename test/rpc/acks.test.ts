@@ -265,6 +265,21 @@ describe('a lost connection', () => {
     expect(await sent).toBe('connection-lost maybe')
   })
 
+  it('has a message-id that no other life of the same peer uses', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const ids: unknown[] = []
+    server.receive('pay', (_, call) => {
+      ids.push(call.metadata['message-id'])
+    })
+    for (let life = 1; life <= 2; life += 1) {
+      const client = stage.client(address, { id: 'worker-1' })
+      await client.send('pay', life, { ack: 'processed', resend: true })
+      await client.close()
+    }
+    expect(new Set(ids).size).toBe(2)
+    for (const id of ids) expect(id).toMatch(/^worker-1-/)
+  })
+
   it('has a message sent again under the same message-id, where its sender chose that', async ({ stage }) => {
     const { client, peer, raw } = await stage.clientAndPeer(
       { id: 'me', pool: { min: 1, max: 1 } },
@@ -280,7 +295,7 @@ describe('a lost connection', () => {
     const second = await next.nextOf(KIND.ONE_WAY)
     expect(second.body).toEqual(first.body)
     expect(second.body.toString('latin1')).toContain('message-id')
-    expect(second.body.toString('latin1')).toContain('me-1')
+    expect(second.body.toString('latin1')).toMatch(/me-[0-9a-f]{16}-1/)
     expect([second.id, acked]).toEqual([1, false])
     next.write(frame(KIND.ACK, { aux: 2, body: Buffer.concat([u32(1), u32(1)]) }))
     await sent

@@ -163,7 +163,8 @@ describe('a call settles', () => {
 
   it('when its peer reads no more: what the socket never got was not processed', async ({ stage }) => {
     const clock = new VirtualClock()
-    const { client, peer } = await stage.clientAndPeer({ clock, compression: { algorithm: 'none' } })
+    const options = { clock, compression: { algorithm: 'none' }, retry: { maxAttempts: 1 } } as const
+    const { client, peer } = await stage.clientAndPeer(options)
     peer.socket.pause()
     const body = Buffer.alloc(512 * 1024, 1)
     const handed = Promise.allSettled(Array.from({ length: 20 }, () => client.call('echo', body)))

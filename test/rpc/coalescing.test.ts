@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { defineService, oneWay } from '../../src/index.js'
-import { it, until } from '../fixtures/stage.js'
+import { it, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 interface Hashes {
@@ -102,7 +102,9 @@ describe('messages of a method that coalesces', () => {
     expect(make).toThrow(expect.objectContaining({ reason }))
   })
 
-  it('are dropped, and not refused as well, where there is no room for what they became', async ({ stage }) => {
+  it('stay where there is no room for what they became, and are counted as dropped where they never leave', async ({
+    stage,
+  }) => {
     const { server, address } = await stage.listening()
     server.implement(Gossip, { announce: () => new Promise(() => {}) }, { announce: { concurrency: 1 } })
     const clock = new VirtualClock()
@@ -113,11 +115,29 @@ describe('messages of a method that coalesces', () => {
     const hashes = Array.from({ length: 5_000 }, (_, index) => index)
     for (let key = 0; key < 100; key += 1) await announce({ topic: `${key}`, hashes })
     clock.advance(10)
-    await until(() => client.metrics().oneWayDropped > 0)
-    const { oneWaySent, oneWayDropped, oneWayRefused } = client.metrics()
-    const waiting = 10
-    expect([oneWaySent + oneWayDropped + waiting, oneWayRefused]).toEqual([100, 0])
+    await until(() => client.metrics().oneWaySent > 0)
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    expect(client.metrics()).toMatchObject({ oneWayCoalesced: 100, oneWayDropped: 0, oneWayRefused: 0 })
     await Promise.all([client.close({ graceMs: 0 }), server.close({ graceMs: 0 })])
+    const { oneWaySent, oneWayDropped, oneWayRefused } = client.metrics()
+    expect([oneWaySent + oneWayDropped, oneWayRefused]).toEqual([100, 0])
+    expect(oneWayDropped).toBeGreaterThan(0)
+  })
+
+  it('are dropped, and not refused as well, where what they became cannot be encoded', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    const seen: string[] = []
+    server.implement(Gossip, { announce: ({ topic }) => void seen.push(topic) })
+    const clock = new VirtualClock()
+    const client = stage.client(address, { clock })
+    await client.connect()
+    const { announce } = client.use(Gossip)
+    await announce({ topic: 'bad', hashes: [Symbol('no number') as unknown as number] })
+    await announce({ topic: 'good', hashes: [] })
+    clock.advance(10)
+    await until(() => seen.length === 1)
+    expect(seen).toEqual(['good'])
+    expect(client.metrics()).toMatchObject({ oneWaySent: 1, oneWayDropped: 1, oneWayRefused: 0 })
   })
 
   it('are counted as refused where more waits for the sockets than may', async ({ stage }) => {

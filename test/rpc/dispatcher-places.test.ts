@@ -52,6 +52,38 @@ describe('a call id', () => {
 })
 
 describe('the place of a call', () => {
+  it.for([
+    ['cancels it', 'cancel'],
+    ['lets its deadline pass', 'deadline'],
+  ] as const)(
+    'that waits for a handler which never settles is free as soon as its caller %s',
+    async ([_, how], { stage }) => {
+      const clock = new VirtualClock()
+      const { server, peer } = await stage.serverAndPeer(
+        (server) => {
+          server.handle('stuck', () => new Promise(() => {}), { concurrency: 1, maxQueued: 10 })
+          server.handle('echo', (request) => request)
+        },
+        { clock, limits: { maxOpenCalls: 3 } },
+      )
+      const timeoutMs = how === 'deadline' ? 100 : 0
+      peer.write(methodFrame(1, 'stuck'), methodFrame(2, 'echo'))
+      peer.write(...[1, 2, 3].map((id) => callFrame(id, 1, null, timeoutMs)))
+      peer.write(callFrame(4, 2, 'refused'))
+      expect(await error(peer, 4)).toMatchObject({ reason: 'too-many-open-calls' })
+      if (how === 'cancel') peer.write(...[2, 3].map((id) => frame(KIND.CANCEL, { aux: DEADLINE_EXCEEDED, id })))
+      else clock.advance(200)
+      for (const id of [2, 3])
+        expect(await error(peer, id)).toMatchObject({ status: DEADLINE_EXCEEDED, processed: 'no' })
+      peer.write(callFrame(5, 2, 'taken'))
+      expect(await peer.next()).toMatchObject(answered(5, 'taken'))
+      expect(server.info().connections).toMatchObject([{ runningHandlers: 1 }])
+      const closing = server.close({ graceMs: 0 })
+      clock.advance(10)
+      await closing
+    },
+  )
+
   it('is held until its handler settles, not until it is cancelled', async ({ stage }) => {
     const gate = deferred<string>()
     const { server, peer } = await stage.serverAndPeer((server) => server.handle('wait', () => gate.promise), {

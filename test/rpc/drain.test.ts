@@ -255,3 +255,79 @@ describe('client.close()', () => {
     expect(seen).toEqual(numbers)
   })
 })
+
+describe('closing a server', () => {
+  it('waits for the handlers of messages whose connection is gone by then', async ({ stage }) => {
+    const { server, address } = await stage.listening()
+    let begun = 0
+    let handled = 0
+    const gates: (() => void)[] = []
+    server.receive(
+      'log',
+      async () => {
+        begun += 1
+        await new Promise<void>((resolve) => gates.push(resolve))
+        handled += 1
+      },
+      { concurrency: 1 },
+    )
+    const client = stage.client(address)
+    for (let n = 0; n < 5; n += 1) await client.send('log', n)
+    await until(() => begun === 1)
+    await client.close()
+    let closed = false
+    const closing = server.close().then(() => {
+      closed = true
+    })
+    for (let n = 0; n < 5; n += 1) {
+      await until(() => gates.length === n + 1)
+      expect(closed).toBe(false)
+      gates[n]?.()
+    }
+    await closing
+    expect(handled).toBe(5)
+  })
+
+  it('waits for the handler of a call that nobody waits for any more', async ({ stage }) => {
+    const { server, address, held } = await stage.holding()
+    const client = stage.client(address)
+    const over = new AbortController()
+    const call = client.call('hold', null, { signal: over.signal }).catch(() => {})
+    await until(() => held.length === 1)
+    over.abort()
+    await call
+    await client.close()
+    let closed = false
+    const closing = server.close().then(() => {
+      closed = true
+    })
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    expect(closed).toBe(false)
+    held[0]?.(null)
+    await closing
+  })
+
+  it('waits no longer than it is told, and less where a second call is in more of a hurry', async ({ stage }) => {
+    const clock = new VirtualClock()
+    const { server, address, held } = await stage.holding({ clock })
+    const client = stage.client(address)
+    const over = new AbortController()
+    const call = client.call('hold', null, { signal: over.signal }).catch(() => {})
+    await until(() => held.length === 1)
+    over.abort()
+    await call
+    await client.close()
+    let closed = false
+    const closing = server.close({ graceMs: 60_000 }).then(() => {
+      closed = true
+    })
+    await until(() => server.info().connections.length === 0)
+    clock.advance(50_000)
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    expect(closed).toBe(false)
+    const hurried = server.close({ graceMs: 100 })
+    clock.advance(200)
+    await Promise.all([closing, hurried])
+    held[0]?.(null)
+  })
+})

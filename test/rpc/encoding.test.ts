@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest'
 import { type Codec, defineService, oneWay, raw, unary } from '../../src/index.js'
 import { it, type Stage, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 const MiB = 1024 * 1024
 
@@ -43,7 +44,8 @@ describe('a request that cannot be encoded', () => {
     const notes: unknown[] = []
     server.handle('echo', (request) => request)
     server.receive('note', (note) => void notes.push(note))
-    const client = stage.client(address)
+    // Time stands still: no batch ends its turn early, and all of it leaves in one.
+    const client = stage.client(address, { clock: new VirtualClock() })
     await client.connect()
     const before = client.call('echo', 'before')
     const failed = client.call('echo', value)

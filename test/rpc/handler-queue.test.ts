@@ -1,13 +1,5 @@
 import { describe, expect } from 'vitest'
-import {
-  clientStream,
-  defineService,
-  type HandlerOptions,
-  onBatch,
-  oneWay,
-  type Server,
-  unary,
-} from '../../src/index.js'
+import { clientStream, defineService, type HandlerOptions, oneWay, type Server, unary } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import { frame, MSGPACK, methodFrame, packed } from '../fixtures/raw-peer.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
@@ -125,6 +117,37 @@ describe('a handler with a concurrency', () => {
     expect(await Promise.all([first, last])).toEqual([1, 3])
   })
 
+  it.for(['drop-oldest', 'drop-newest', 'reject'] as const)(
+    'refuses a call that finds no place where it has room for none to wait, with %s',
+    async (overflow, { stage }) => {
+      const { server, work, running } = await busy(stage, { concurrency: 1, maxQueued: 0, overflow })
+      const first = work.do(1)
+      const full = { reason: 'queue-full', processed: 'no' }
+      await until(() => running.length === 1)
+      await Promise.all([2, 3].map((value) => expect(work.do(value)).rejects.toMatchObject(full)))
+      running[0]?.release()
+      expect(await first).toBe(1)
+      await settle()
+      expect(server.metrics()).toMatchObject({ handlersStarted: 1, failures: { 'queue-full': 2 } })
+    },
+  )
+
+  it('drops messages that come where there is room for none, also where the oldest would make it', async ({
+    stage,
+  }) => {
+    const { server, client, running } = await busy(
+      stage,
+      { concurrency: 1, maxQueued: 0, overflow: 'drop-oldest' },
+      'note',
+    )
+    await client.sendBatch('work.note', [1, 2, 3])
+    await until(() => server.metrics().oneWayReceived === 3)
+    running[0]?.release()
+    await until(() => server.metrics().handlersFinished === 1)
+    await settle()
+    expect(server.metrics()).toMatchObject({ handlersStarted: 1, oneWayDropped: 2, failures: { 'queue-full': 2 } })
+  })
+
   it('holds one-way messages with their credit, and loses none', async ({ stage }) => {
     const { server, client, running } = await busy(stage, { concurrency: 2, maxQueued: 1 }, 'note')
     const values = Array.from({ length: 50 }, (_, value) => value)
@@ -237,52 +260,5 @@ describe('a handler with a concurrency', () => {
     const handlers = { do: (value: number) => value, note: () => {}, feed: () => 1 }
     const options = { dont: { concurrency: 1 } } as object
     expect(() => stage.server().implement(Work, handlers, options)).toThrow(/no method dont/)
-  })
-})
-
-describe('a handler that takes many at once', () => {
-  it('gets what is there, in order, and never waits for more', async ({ stage }) => {
-    const batches: number[][] = []
-    const { server, address } = await stage.listening()
-    server.receive(
-      'note',
-      onBatch((notes) => void batches.push(notes as number[])),
-    )
-    const client = stage.client(address)
-    await client.send('note', 0)
-    await until(() => batches.length === 1)
-    const values = Array.from({ length: 1_000 }, (_, value) => value + 1)
-    await client.sendBatch('note', values)
-    await until(() => batches.flat().length === 1_001)
-    expect(batches[0]).toEqual([0])
-    expect(batches.flat()).toEqual([0, ...values])
-    expect(batches.length).toBeLessThan(20)
-    expect(server.metrics().handlersStarted).toBe(batches.length)
-  })
-
-  it('gets messages with metadata alone, in their place', async ({ stage }) => {
-    const batches: unknown[] = []
-    const { server, address } = await stage.listening()
-    server.receive(
-      'note',
-      onBatch((notes, { metadata }) => void batches.push([notes, metadata])),
-    )
-    const client = stage.client(address)
-    await Promise.all([
-      client.send('note', 1),
-      client.send('note', 2, { metadata: { a: 'b' } }),
-      client.send('note', 3),
-    ])
-    await until(() => batches.flat(2).filter((one) => typeof one === 'number').length === 3)
-    expect(batches).toEqual([
-      [[1], {}],
-      [[2], { a: 'b' }],
-      [[3], {}],
-    ])
-  })
-
-  it('is for one-way messages only', ({ stage }) => {
-    const handle = onBatch(() => {}) as never
-    expect(() => stage.server().handle('x', handle)).toThrow(expect.objectContaining({ reason: 'misuse' }))
   })
 })

@@ -185,6 +185,40 @@ describe('one of five replicas that fails all it is asked', () => {
   })
 })
 
+describe('one of two replicas that reads no more', () => {
+  it('gives the calls that waited for it to the other, all of them, and without a token', async ({ stage }) => {
+    const clock = new VirtualClock()
+    const { server, address } = await stage.listening()
+    server.handle('size', (body) => (body as Uint8Array).length)
+    const raw = await stage.rawServer()
+    const options = { clock, compression: { algorithm: 'none' }, retry: { budgetTokens: 1 } } as const
+    const client = stage.client([address, raw.address], { ...options, pool: { max: 1 }, timeoutMs: 600_000 })
+    const stuck = await raw.greeted()
+    await until(() => client.info().pool.ready === 2)
+    stuck.socket.pause()
+    const body = Buffer.alloc(512 * 1024)
+    const calls = Array.from({ length: 60 }, () => client.call('size', body))
+    const outcomes = Promise.allSettled(calls)
+    await until(() => client.info().connections.some(({ openCalls }) => openCalls === 0))
+    const waited = client.info().connections.reduce((sum, { openCalls }) => sum + openCalls, 0)
+    expect(waited).toBeGreaterThan(20)
+    clock.advance(10_010)
+    await until(() => client.metrics().failures['write-stalled'] === 1)
+    clock.advance(50)
+    const failed = (await outcomes).filter((outcome) => outcome.status === 'rejected')
+    // What the socket had taken may have run.
+    for (const { reason } of failed)
+      expect(reason).toMatchObject({ code: 'UNAVAILABLE', reason: 'write-stalled', processed: 'maybe' })
+    const { callsRetried, callsSucceeded, retriesRefused } = client.metrics()
+    expect({ callsRetried, callsSucceeded, retriesRefused }).toEqual({
+      callsRetried: waited - failed.length,
+      callsSucceeded: 60 - failed.length,
+      retriesRefused: 0,
+    })
+    expect(callsRetried).toBeGreaterThan(1)
+  })
+})
+
 describe('bulk', () => {
   it('has a connection of its own, by call and by message', async ({ stage }) => {
     const { server, address } = await stage.listening()

@@ -62,6 +62,33 @@ async function nextCall(peer: RawPeer, clock: VirtualClock, stepMs = 5): Promise
   throw new Error('there was no other attempt')
 }
 
+/** Refuses whatever comes until `outcome` is there. Returns how many calls came. Time passes only between attempts. */
+async function refuseUntil(
+  outcome: Promise<unknown>,
+  { client, clock, peers }: Pick<Scene, 'client' | 'clock'> & { readonly peers: readonly RawPeer[] },
+  ...fault: [Processed, string?]
+): Promise<number> {
+  let seen = 0
+  let settled = false
+  const note = (): void => {
+    settled = true
+  }
+  outcome.then(note, note)
+  while (!settled) {
+    for (const peer of peers) {
+      while (peer.unread.length > 0) {
+        const next = await peer.next()
+        if (next.kind !== KIND.CALL) continue
+        seen += 1
+        peer.write(errorOf(next, ...fault))
+      }
+    }
+    if (client.info().waitingCalls > 0) clock.advance(5)
+    await turn()
+  }
+  return seen
+}
+
 /** What became of a call whose first attempt failed so, where a second would have been answered. */
 async function madeAgain(stage: Stage, options: CallOptions, ...fault: [Processed, string, number]): Promise<boolean> {
   const { client, clock, peer } = await scene(stage)
@@ -154,19 +181,7 @@ describe('a call that failed', () => {
     const { client, clock, peer } = await scene(stage, { retry: { budgetTokens: 2, successesPerToken: 2 } })
     const fail = async (): Promise<number> => {
       const before = client.metrics().callsRetried
-      const call = client.call('ledger.add', 1).catch(() => {})
-      let settled = false
-      void call.then(() => {
-        settled = true
-      })
-      while (!settled) {
-        while (peer.unread.length > 0) {
-          const next = await peer.next()
-          if (next.kind === KIND.CALL) peer.write(errorOf(next, 'no'))
-        }
-        clock.advance(5)
-        await turn()
-      }
+      await refuseUntil(client.call('ledger.add', 1), { client, clock, peers: [peer] }, 'no')
       return client.metrics().callsRetried - before
     }
     expect([await fail(), await fail()]).toEqual([2, 0])
@@ -230,14 +245,14 @@ describe('a call that failed', () => {
     expect(seen).toEqual(['held'])
   })
 
-  it('goes from server to server while they leave one after the other, without a token', async ({ stage }) => {
-    const { client, clock, peer, raw } = await scene(stage, { retry: { maxAttempts: 1, budgetTokens: 1 } })
+  it('goes from server to server while they leave one after the other, twice without a token', async ({ stage }) => {
+    const { client, clock, peer, raw } = await scene(stage, { retry: { budgetTokens: 1 } })
     const call = client.call('ledger.add', 1)
     const outcome = expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', processed: 'no' })
     await peer.nextOf(KIND.CALL)
     peer.write(goAwayFrame(0))
     let last = peer
-    for (let moves = 1; moves <= 10; moves += 1) {
+    for (let moves = 1; moves <= 3; moves += 1) {
       last.destroy()
       const next = raw.greeted()
       let there = false
@@ -250,10 +265,10 @@ describe('a call that failed', () => {
       }
       last = await next
       await last.nextOf(KIND.CALL)
-      if (moves < 10) last.write(goAwayFrame(0))
+      expect(client.metrics()).toMatchObject({ callsMoved: Math.min(moves, 2), callsRetried: Number(moves === 3) })
+      if (moves < 3) last.write(goAwayFrame(0))
     }
-    expect(client.metrics()).toMatchObject({ callsMoved: 10, callsRetried: 0 })
-    // That was the last: a call is not passed on for ever.
+    // There is no other token: a call is not passed on for ever.
     last.write(goAwayFrame(0))
     await outcome
   })
@@ -277,6 +292,44 @@ describe('a client whose server fails everything', () => {
     expect(client.metrics().callsFailed).toBe(OFFERED)
     expect(server.metrics().handlersStarted).toBeLessThanOrEqual(OFFERED + 10)
     expect(client.metrics().callsRetried).toBe(10)
+  })
+
+  it.for([
+    ['going-away', 1],
+    ['closed', 1],
+    ['going-away', 4],
+  ] as const)(
+    'makes no more either where it says that it leaves (%s) and stays, on %i connections',
+    async ([reason, connections], { stage }) => {
+      const clock = new VirtualClock()
+      const raw = await stage.rawServer()
+      const client = stage.client(raw.address, { clock, pool: { min: connections, max: connections } })
+      const peers = await Promise.all(Array.from({ length: connections }, () => raw.greeted()))
+      await until(() => client.info().pool.ready === connections)
+      const OFFERED = 500
+      let seen = 0
+      for (let offered = 0; offered < OFFERED; offered += 10) {
+        const calls = Array.from({ length: 10 }, (_, n) => client.call('ledger.add', n))
+        const outcomes = Promise.allSettled(calls)
+        seen += await refuseUntil(outcomes, { client, clock, peers }, 'no', reason)
+        for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { reason, processed: 'no' } })
+      }
+      const { callsRetried, callsMoved } = client.metrics()
+      expect([callsRetried, seen]).toEqual([10, OFFERED + callsRetried + callsMoved])
+      expect(seen).toBeLessThanOrEqual(OFFERED * 1.2 + 10)
+    },
+  )
+
+  it('loses no call when it leaves in the end, and has answered some', async ({ stage }) => {
+    const { client, peer, raw } = await scene(stage, { retry: { maxAttempts: 1 } })
+    const calls = Array.from({ length: 50 }, (_, n) => client.call('ledger.add', n))
+    const seen: Frame[] = []
+    for (let count = 0; count < 50; count += 1) seen.push(await peer.nextOf(KIND.CALL))
+    peer.write(answerFrame(1, 'old'), goAwayFrame(1))
+    const next = await raw.greeted()
+    for (let count = 1; count < 50; count += 1) next.write(answerFrame((await next.nextOf(KIND.CALL)).id, 'new'))
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['old', 'new']))
+    expect(client.metrics()).toMatchObject({ callsMoved: 49, callsRetried: 0, retriesRefused: 0 })
   })
 })
 
@@ -404,6 +457,16 @@ describe('a hedged call', () => {
     expect(client.metrics()).toMatchObject({ callsMoved: 1, callsHedged: 0, callsRetried: 0, callsSucceeded: 1 })
   })
 
+  it('takes a token where its server says that it leaves, and stays', async ({ stage }) => {
+    const { clock, client, peers, get } = await two(stage)
+    let seen = 0
+    for (let offered = 0; offered < 50; offered += 1) {
+      seen += await refuseUntil(get(1), { client, clock, peers }, 'no', 'going-away')
+    }
+    expect(client.metrics()).toMatchObject({ callsFailed: 50, callsHedged: 0 })
+    expect(seen).toBeLessThanOrEqual(50 * 1.2 + 10)
+  })
+
   it('is made once where its caller says that it must not run twice', async ({ stage }) => {
     const { clock, client, peers, get } = await two(stage)
     const call = get(1, { idempotent: false })
@@ -455,6 +518,46 @@ describe('a hedged call', () => {
       await settled
       expect(await peers[1].nextOf(KIND.CANCEL)).toMatchObject({ id: second.id })
     }
+  })
+
+  it('is answered by the attempt that is under way where another is not even sent', async ({ stage }) => {
+    // Chance has it that all is kept back that may be.
+    const random = { next: () => 0, bytes: (count: number) => new Uint8Array(count) }
+    const { clock, client, peers, get } = await two(stage, { random, retry: { maxAttempts: 1 } })
+    const call = get(1)
+    await settle()
+    const at = peers[0].unread.some(({ kind }) => kind === KIND.CALL) ? 0 : 1
+    const { id } = await peers[at].nextOf(KIND.CALL)
+    const others = Promise.allSettled(Array.from({ length: 40 }, () => client.call('ledger.add', 1)))
+    const sent = (peer: RawPeer): Frame[] => peer.unread.filter(({ kind }) => kind === KIND.CALL)
+    await until(() => peers.flatMap(sent).length === 40)
+    for (const peer of peers) {
+      for (const one of sent(peer)) peer.write(errorOf(one, 'no', 'overloaded', RESOURCE_EXHAUSTED))
+    }
+    await others
+    clock.advance(52)
+    await settle()
+    expect(client.metrics()).toMatchObject({ callsHedged: 1, failures: { throttled: 1 } })
+    peers[at].write(answerFrame(id, 7))
+    expect(await call).toBe(7)
+  })
+
+  it('is told of the failure that says most, once none of its attempts is under way', async ({ stage }) => {
+    const { clock, peers, get, calls } = await two(stage)
+    const call = get(1)
+    let over = false
+    const outcome = call.catch((error: unknown) => {
+      over = true
+      return error
+    })
+    await settle()
+    clock.advance(52)
+    const [first, second] = (await Promise.all(calls())) as [Frame, Frame]
+    peers[0].write(errorOf(first, 'maybe', '', 13))
+    await settle()
+    expect(over).toBe(false)
+    peers[1].write(errorOf(second, 'no', 'method-unknown', 12))
+    expect(await outcome).toMatchObject({ code: 'INTERNAL', processed: 'maybe', details: { attempts: 2 } })
   })
 
   it('is for methods that are idempotent', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Processed, REASONS, type Reason, TransportError } from '../../src/base/errors.js'
-import { furthest, pauseMs, type Remedy, remedyFor, saysOverload } from '../../src/rpc/retry.js'
+import { failure, type Processed, REASONS, type Reason, TransportError } from '../../src/base/errors.js'
+import { furthest, moreTelling, neverLeft, pauseMs, type Remedy, remedyFor, saysOverload } from '../../src/rpc/retry.js'
 
 const PROCESSED: readonly Processed[] = ['no', 'maybe', 'yes']
 const reasons = Object.keys(REASONS) as Reason[]
@@ -17,6 +17,8 @@ const REPEATED: Partial<Record<Reason, readonly [refused: Remedy, idempotent: Re
   'going-away': ['move', 'retry'],
   'connection-lost': ['retry', 'retry'],
   'heartbeat-timeout': ['retry', 'retry'],
+  'write-stalled': ['retry', 'retry'],
+  'frame-stalled': ['retry', 'retry'],
   // Also of a connection that was ready: a record that does not decrypt.
   'tls-failed': ['retry', 'retry'],
   overloaded: ['retry', 'retry'],
@@ -49,6 +51,17 @@ describe('a call that failed', () => {
     expect([lost('no', false), lost('maybe', false), lost('maybe', true)]).toEqual(['retry', 'none', 'retry'])
   })
 
+  it('exceeded its deadline by no reason but its own, or that of a stream, which is never made again', () => {
+    expect(reasons.filter((reason) => REASONS[reason][0] === 'DEADLINE_EXCEEDED')).toEqual(['stream-idle', 'deadline'])
+  })
+
+  it('has never left where our side of a lost connection says so, whatever a peer says', () => {
+    for (const reason of ['connection-lost', 'heartbeat-timeout', 'write-stalled'] as const) {
+      expect([failure(reason, ''), failure(reason, '', { processed: 'maybe' })].map(neverLeft)).toEqual([true, false])
+      expect(neverLeft(error(reason, 'no', 'peer'))).toBe(false)
+    }
+  })
+
   it.for([
     ['UNAVAILABLE', 'retry'],
     ['RESOURCE_EXHAUSTED', 'retry'],
@@ -67,6 +80,14 @@ describe('a call that failed', () => {
     expect(saysOverload(error('queue-full', 'no', 'local'))).toBe(false)
     expect(saysOverload(error('overloaded', 'yes', 'peer'))).toBe(false)
     expect(saysOverload(error('too-many-open-calls', 'no', 'peer'))).toBe(false)
+  })
+
+  it('in two attempts is told by the one that says more of what became of it, or else by the later', () => {
+    const [no, maybe, yes] = PROCESSED.map((processed) => error('connection-lost', processed, 'network'))
+    const later = error('overloaded', 'no', 'peer')
+    if (no === undefined || maybe === undefined || yes === undefined) throw new Error('there are three')
+    expect([moreTelling(no, maybe), moreTelling(maybe, no), moreTelling(maybe, yes)]).toEqual([maybe, maybe, yes])
+    expect(moreTelling(no, later)).toBe(later)
   })
 
   it('counts as processed as far as any of its attempts was', () => {

@@ -146,6 +146,32 @@ describe('the source of a stream', () => {
   })
 })
 
+describe('a stream that waits for a handler which never settles', () => {
+  it('gives its place back as soon as its opener waits no more', async ({ stage }) => {
+    const { server, address } = await stage.listening({ limits: { maxStreams: 3 } })
+    server.implement(
+      Work,
+      { ...handlers, feed: () => new Promise(() => {}) },
+      { feed: { concurrency: 1, maxQueued: 10 } },
+    )
+    const client = stage.client(address, { pool: { max: 1 } })
+    const work = client.use(Work)
+    const over = new AbortController()
+    const first = work.feed(0)
+    const stuck = first.next().catch(() => {})
+    const waiting = [1, 2].map((n) => work.feed(n, { signal: over.signal }).next())
+    await until(() => running(server) === 3)
+    over.abort()
+    for (const one of waiting) await expect(one).rejects.toMatchObject({ code: 'CANCELLED' })
+    await until(() => running(server) === 1)
+    await until(() => client.info().connections[0]?.openStreams === 1)
+    expect(await work.gather([1, 2])).toBe(2)
+    first.cancel()
+    await stuck
+    await server.close({ graceMs: 0 })
+  })
+})
+
 describe('what the handler of a stream throws', () => {
   it('is a failure of the handler, also where it is null', async ({ stage }) => {
     const { work, server } = await working(stage, {

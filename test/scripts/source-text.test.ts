@@ -36,6 +36,8 @@ describe('the modules that a file names', () => {
     ["let a: import('./a.js').A", './a.js'],
     ["const a = import.meta.resolve('./a.js')", './a.js'],
     ["const a = require('a')", 'a'],
+    ["const a = requirePackage('a') as A", 'a'],
+    ['requirePackage(a)', null],
     ["const a = createRequire(import.meta.url)('a')", 'a'],
     ["const load = createRequire(import.meta.url)\nload('a')", 'a'],
     ['import(a)', null],
