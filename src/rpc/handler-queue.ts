@@ -76,9 +76,9 @@ export class HandlerQueue {
   }
 
   /** Takes a job in that found no place. `environment`: of the connection it came on. */
-  offer(job: Job, environment?: QueueEnvironment): Offer {
+  offer(job: Job, environment: QueueEnvironment): Offer {
     // One for all connections: they are of one server, or of one client.
-    if (environment !== undefined) this.#budget ??= new QueueBudget(environment, () => this.#startSome())
+    this.#budget ??= new QueueBudget(environment, () => this.#startSome())
     return this.#lanes.offer(job)
   }
 

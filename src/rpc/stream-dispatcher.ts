@@ -93,7 +93,7 @@ export class StreamDispatcher implements ServedStreamOwner {
         start: run,
         drop: () => served.end(served.call.abandoned ?? this.#full(registration)),
       }
-      if (queue.offer(job) !== 'accepted') {
+      if (queue.offer(job, this.#environment) !== 'accepted') {
         sendStreamRefusal(this.#connection.writes, id, this.#full(registration))
         return
       }

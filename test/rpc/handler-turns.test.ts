@@ -181,6 +181,26 @@ describe('what waits for a handler lets others have their turn, and keeps its or
     expect([...gate.seen].sort((a, b) => a - b)).toEqual([0, ...VALUES])
   })
 
+  it('streams', async ({ stage }) => {
+    const { server, address } = await serving(stage)
+    const gate = new Gate()
+    const feed = async (values: AsyncIterable<number>): Promise<number> => {
+      for await (const value of values) await gate.pass(value)
+      return 0
+    }
+    server.implement(Work, { do: () => 0, note: () => {}, feed }, { feed: ONE_AT_A_TIME })
+    const work = stage.client(address).use(Work)
+    const streams = [0, ...VALUES].map((value) => work.feed([value]))
+    await gate.pending()
+    await until(() => server.metrics().streamMessagesReceived > COUNT)
+    await settle()
+    gate.open()
+    await gate.watch(() => gate.seen.length > COUNT)
+    expect(gate.most).toBe(PER_TURN)
+    expect(gate.seen).toEqual([0, ...VALUES])
+    await Promise.all(streams)
+  })
+
   it('what takes its time has the turn end sooner', async ({ stage }) => {
     const { server, address, clock } = await serving(stage, { maxMessagesPerTurn: 1_024, maxTurnMs: 4 })
     const gate = new Gate()
