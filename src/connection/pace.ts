@@ -34,6 +34,8 @@ export class Pace {
   #lookedAt: number
   #betweenLooks = 1
   #untilLook = 1
+  /** The turn began after the last look. */
+  #fresh = false
 
   /** `writes`: null where nothing is sent. */
   constructor(writes: Handed | null, clock: Clock) {
@@ -51,6 +53,12 @@ export class Pace {
     if (this.#messages >= TURN_MESSAGES) return true
     if (this.#writes !== null && this.#writes.handedBytes - this.#began >= TURN_BYTES) return true
     return this.#untilLook <= 0 && this.#look()
+  }
+
+  /** There was a turn without asking for it. Costs no reading of the clock. */
+  restart(): void {
+    this.#messages = 0
+    this.#fresh = true
   }
 
   /** Resolves in a later turn. */
@@ -73,6 +81,8 @@ export class Pace {
     if (tookMs > LONG_LOOK_MS) this.#betweenLooks = 1
     else if (tookMs < SHORT_LOOK_MS) this.#betweenLooks = Math.min(MOST_BETWEEN_LOOKS, this.#betweenLooks * 2)
     this.#untilLook = this.#betweenLooks
+    if (this.#fresh) this.#endsAt = now + TURN_MS
+    this.#fresh = false
     return now >= this.#endsAt
   }
 }

@@ -82,6 +82,8 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
       this.#waiting.push(this.#keep(message))
       return
     }
+    // Its reader had nothing to do: others have had their turn.
+    if (this.#pace !== null) this.#pace.restart()
     // Also what cannot be read has been taken.
     this.#owner.onTaken(cost)
     let value: T

@@ -56,6 +56,8 @@ export class MessageWriter<T> {
 
   onRoom(): void {
     this.#room = null
+    // Whoever waited has let others have their turn.
+    this.#pace.restart()
     this.#setRoom()
   }
 
