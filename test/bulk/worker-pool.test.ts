@@ -174,8 +174,10 @@ describe('a failure', () => {
   })
 
   it('after the answer is nobody else’s', async () => {
+    const gate = new Gate()
     const pool = poolOf({ workers: 1 })
-    expect(await pool.run('late', { name: 'leftover' })).toBe(true)
+    expect(await pool.run(gate.payload('late'), { name: 'leftover' })).toBe(true)
+    gate.open()
     while (pool.info().threads > 0) await new Promise((resolve) => setImmediate(resolve))
     expect((await pool.run(1)).payload).toBe(1)
   })
