@@ -43,6 +43,12 @@ describe('what the library loads', () => {
     expect(loaded).not.toContain('NativeModule internal/fs/streams')
   })
 
+  it('has no names of modules of Node in it that nobody asked for', async () => {
+    const loaded = await loadedBy(PLAIN_CALL)
+    expect(loaded).toContain('NativeModule crypto')
+    expect(loaded).not.toContain('NativeModule internal/crypto/webcrypto')
+  })
+
   it('has no pool in it for a server', async () => {
     const loaded = await loadedBy(`
       const server = new alys.Server()
