@@ -141,14 +141,6 @@ export const PLANTS = [
     breaks: 'a message that had to wait is sent once more',
   },
   {
-    name: 'one-way-moved-and-sent',
-    file: 'rpc/one-way-sender.js',
-    text: 'if (!session.usable) resolve(',
-    replacement:
-      'if (!session.usable && session.connection.state !== "closed") session.caller.send(method, message, lane, metadata, true); if (!session.usable) resolve(',
-    breaks: 'a message that moves to another connection was sent on the old one as well',
-  },
-  {
     name: 'waiter-never-woken',
     file: 'connection/one-way-lane.js',
     text: 'if (this.holding) return; for',

@@ -32,8 +32,8 @@ export class AckedSender implements AckedMessageOwner {
   readonly #timeoutMs: number
   readonly #deadlines: DeadlineWatch
   readonly #open = new Set<AckedMessage>()
-  /** A peer may have the same id in its next life, and so may others that share its certificate. */
-  readonly #life: string
+  /** A peer may have the same id in its next life, and so may others that share its certificate. Made when it is needed. */
+  #life: string | null = null
   #count = 0
 
   /** `timeoutMs` is for messages that name none. */
@@ -41,7 +41,6 @@ export class AckedSender implements AckedMessageOwner {
     this.#environment = environment
     this.#outbound = outbound
     this.#timeoutMs = timeoutMs
-    this.#life = Buffer.from(environment.random.bytes(LIFE_BYTES)).toString('hex')
     this.#deadlines = new DeadlineWatch(environment, (now) => this.#expire(now))
   }
 
@@ -134,6 +133,7 @@ export class AckedSender implements AckedMessageOwner {
 
   #named(metadata: Metadata = {}): Metadata {
     this.#count += 1
+    this.#life ??= Buffer.from(this.#environment.random.bytes(LIFE_BYTES)).toString('hex')
     return { [MESSAGE_ID]: `${this.#environment.peerId}-${this.#life}-${this.#count}`, ...metadata }
   }
 
