@@ -20,7 +20,7 @@ const LONG_LOOK_MS = 1
 const SHORT_LOOK_MS = 0.25
 
 /** What is given to a connection, as far as its speed is concerned. */
-export interface Handed {
+interface Handed {
   readonly handedBytes: number
 }
 

@@ -6,10 +6,6 @@ export class Allowance {
     this.#left = bytes
   }
 
-  get left(): number {
-    return this.#left
-  }
-
   /** Takes all of it or nothing. */
   take(bytes: number): boolean {
     if (bytes > this.#left) return false
