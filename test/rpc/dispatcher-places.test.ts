@@ -51,6 +51,19 @@ describe('a call id', () => {
   })
 })
 
+describe('the deadline of a call', () => {
+  it('is a day away at most, whatever its caller says', async ({ stage }) => {
+    const left: number[] = []
+    const { peer } = await stage.serverAndPeer((server) => {
+      server.handle('left', (_, call) => void left.push(call.remainingMs))
+    })
+    peer.write(methodFrame(1, 'left'), callFrame(1, 1, null, 0xffff_ffff))
+    await peer.nextOf(KIND.ANSWER)
+    expect(left[0]).toBeGreaterThan(86_000_000)
+    expect(left[0]).toBeLessThanOrEqual(86_400_000)
+  })
+})
+
 describe('the place of a call', () => {
   it.for([
     ['cancels it', 'cancel'],
