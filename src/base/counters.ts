@@ -6,6 +6,7 @@ import { REASONS, type Reason } from './errors.js'
  * is the counter of its reason.
  */
 export class Counters {
+  /** Sockets connected or accepted, whether or not HELLO comes. */
   connectionsOpened = 0
   connectionsClosed = 0
   acceptsFailed = 0

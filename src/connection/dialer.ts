@@ -66,6 +66,8 @@ export class Dialer {
     signal: AbortSignal,
   ): Promise<Connection> {
     const channel = await this.#reach(signal)
+    const { counters } = this.#environment
+    counters.connectionsOpened += 1
     return new Promise((resolve, reject) => {
       let ready = false
       const giveUp = (): void => connection.destroy(signal.reason)
@@ -81,6 +83,7 @@ export class Dialer {
             return receiver
           },
           onGone: (opened, error) => {
+            counters.connectionsClosed += 1
             signal.removeEventListener('abort', giveUp)
             if (ready) owner.onGone(opened, error)
             else reject(error)

@@ -177,7 +177,7 @@ export const LIMITS = {
     [KiB, 1024 * MiB],
     'bytes',
     'queue-full',
-    'Requests waiting for the sockets of one peer.',
+    'Requests waiting for the sockets of one peer; at a server, of one lane of a connection for the processor.',
   ),
   maxQueuedCalls: limit(16_384, [0, 10_000_000], 'count', 'queue-full', 'Calls waiting for a connection.'),
   writeStallMs: limit(10_000, [10, 600_000], 'ms', 'write-stalled', 'Without the peer taking a byte of what waits.'),

@@ -256,10 +256,6 @@ export class Outbound implements SessionOwner {
     this.#pool.onFault(session)
   }
 
-  onGone(): void {
-    this.#environment.counters.connectionsClosed += 1
-  }
-
   async #close(graceMs: number): Promise<void> {
     this.#pool.close()
     this.#directory.close()

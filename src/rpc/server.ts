@@ -28,7 +28,7 @@ export class Server {
     this.#environment = createEnvironment({ ...parsed, peerId: parsed.id })
     this.#registry = new Registry(parsed.overload, parsed.passDeadlines)
     const nothing = (): void => {}
-    const owner = { onLeaving: nothing, onRoom: nothing, onFault: nothing, onGone: nothing }
+    const owner = { onLeaving: nothing, onRoom: nothing, onFault: nothing }
     this.#sessions = new SessionMaker(this.#environment, this.#registry, owner, parsed.overload)
     this.#acceptor = new Acceptor(parsed.socket, this.#environment, this.#sessions, () => this.#registry.services)
   }

@@ -81,7 +81,6 @@ export class SessionMaker implements ConnectionOwner {
       this.#finishing.delete(session)
       this.#lookIfServed()
     })
-    this.#owner.onGone(session)
   }
 
   #lookIfServed(): void {

@@ -25,8 +25,6 @@ export interface SessionOwner {
   onRoom(): void
   /** A call or stream failed in a way that may be the fault of the peer. */
   onFault(session: Session): void
-  /** The last call. */
-  onGone(session: Session): void
 }
 
 export interface SessionFacts extends ConnectionFacts {

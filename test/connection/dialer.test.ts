@@ -31,16 +31,19 @@ describe('dialling', () => {
 
   it('is over when the promise settles: what becomes of the connection later, the owner hears', async ({ ports }) => {
     const raw = await ports.rawServer()
-    const { dialer, owner } = ports.dialer(raw.address, SOON)
+    const { dialer, owner, environment } = ports.dialer(raw.address, SOON)
+    const { counters } = environment
     const dialling = dialer.dial(owner, [])
     const peer = await raw.greeted()
     const connection = await dialling
     dialer.close()
     for (let turns = 0; turns < 5; turns += 1) await turn()
     expect(connection.state).toBe('ready')
+    expect([counters.connectionsOpened, counters.connectionsClosed]).toEqual([1, 0])
     peer.destroy()
     await until(() => owner.gone.length === 1)
     expect(owner.gone[0]).toMatchObject({ connection, error: { reason: 'connection-lost' } })
+    expect([counters.connectionsOpened, counters.connectionsClosed]).toEqual([1, 1])
   })
 
   it('refuses an address that cannot be read before anybody dials', ({ ports }) => {
@@ -75,7 +78,8 @@ describe('a peer that falls silent', () => {
     say(peer)
     await dialling
     await peer.closed
-    expect(environment.counters.failures['connect-timeout']).toBe(1)
+    const { connectionsOpened, connectionsClosed, failures } = environment.counters
+    expect([connectionsOpened, connectionsClosed, failures['connect-timeout']]).toEqual([1, 1, 1])
     expect([owner.ready, owner.gone]).toEqual([[], []])
   })
 

@@ -215,6 +215,33 @@ describe('a server that has more to do than it can', () => {
     await answers(peer, 200)
   })
 
+  it.for([
+    [4, 0],
+    [5, 1],
+  ] as const)(
+    'keeps as many bytes of a connection as limits.maxQueuedBytes: of %d calls that wait it refuses %d',
+    async ([waiting, refused], { stage }) => {
+      const large = (id: number): Buffer => {
+        const body = Buffer.concat([u32(60_000), packed('x'.repeat(1_021))])
+        return frame(KIND.CALL, { flags: MSGPACK | (NORMAL << 5), aux: 1, id, body })
+      }
+      const limits = { maxQueuedBytes: 4 * 1_024 }
+      const overload = { maxLoopDelayMs: 0 }
+      const { peer, server, ran } = await scene(stage, 10, { limits, overload, heartbeat: { intervalMs: 0 } })
+      // The turn of the first sixteen is so long that the rest of the chunk waits.
+      peer.write(
+        Buffer.concat([...calls(1, 16, 1, 60_000), ...Array.from({ length: waiting }, (_, at) => large(17 + at))]),
+      )
+      const found = await answers(peer, 16 + waiting)
+      const { answered = [], 'queue-full': full = [] } = endsOf(found)
+      expect([answered.length, full.length]).toEqual([16 + waiting - refused, refused])
+      expect(ran).toHaveLength(answered.length)
+      expect(server.metrics().failures['queue-full']).toBe(refused)
+      for (const id of full) expect(faultOf(found.get(id) as Frame).processed).toBe('no')
+      expect(server.info().connections).toHaveLength(1)
+    },
+  )
+
   it('runs one-way calls and fast handlers as they come, without a backlog', async ({ stage }) => {
     const { peer, decoded, clock } = await scene(stage, 0)
     peer.write(...calls(1, 500, 1, 1_000))

@@ -44,7 +44,6 @@ class Served {
       onLeaving: nothing,
       onRoom: nothing,
       onFault: nothing,
-      onGone: nothing,
     })
     this.connection = new Connection(this.channel, environment, maker, [], 0, dialled)
     this.channel.flush()

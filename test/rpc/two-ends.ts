@@ -78,7 +78,6 @@ export class End {
   readonly connection: Connection
   readonly channel: ByteChannel
   readonly streams: StreamOpener
-  gone = false
   readonly #maker: SessionMaker
   #session: Session | null = null
 
@@ -97,9 +96,6 @@ export class End {
       onLeaving: nothing,
       onRoom: nothing,
       onFault: nothing,
-      onGone: () => {
-        this.gone = true
-      },
     })
     this.channel = channel
     this.connection = new Connection(channel, this.environment, this.#maker, registry.services, 0, dialled)
@@ -114,6 +110,10 @@ export class End {
 
   get ready(): boolean {
     return this.connection.state === 'ready'
+  }
+
+  get gone(): boolean {
+    return this.connection.state === 'closed'
   }
 
   get session(): Session {
