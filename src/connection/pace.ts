@@ -1,5 +1,6 @@
 // Hot path: `sent` is asked for every message of a source.
 import type { Clock } from '../base/clock.js'
+import { ClockLooks } from './clock-looks.js'
 
 /**
  * What leaves on its connection in a turn before a source lets others have theirs: some hundred microseconds' worth. The
@@ -11,13 +12,8 @@ const TURN_MESSAGES = 4_096
 /** The same for messages that take long to make, or to work on. */
 const TURN_MS = 4
 
-/**
- * The clock is read about once in half a millisecond: it costs 40 to 100 ns, a tenth of a small message. Quick messages
- * have it read once in many, slow ones each time.
- */
-const MOST_BETWEEN_LOOKS = 64
-const LONG_LOOK_MS = 1
-const SHORT_LOOK_MS = 0.25
+const LOOK_MS = TURN_MS / 8
+const MOST_PER_LOOK = 64
 
 /** What is given to a connection, as far as its speed is concerned. */
 interface Handed {
@@ -31,9 +27,7 @@ export class Pace {
   #began: number
   #messages = 0
   #endsAt: number
-  #lookedAt: number
-  #betweenLooks = 1
-  #untilLook = 1
+  readonly #looks: ClockLooks
   /** The turn began after the last look. */
   #fresh = false
 
@@ -42,17 +36,18 @@ export class Pace {
     this.#writes = writes
     this.#clock = clock
     this.#began = writes === null ? 0 : writes.handedBytes
-    this.#lookedAt = clock.now()
-    this.#endsAt = this.#lookedAt + TURN_MS
+    const now = clock.now()
+    this.#looks = new ClockLooks(LOOK_MS, MOST_PER_LOOK, now)
+    this.#endsAt = now + TURN_MS
   }
 
   /** Counts a message. Whether it is time to `rest`. */
   sent(): boolean {
     this.#messages += 1
-    this.#untilLook -= 1
+    this.#looks.count()
     if (this.#messages >= TURN_MESSAGES) return true
     if (this.#writes !== null && this.#writes.handedBytes - this.#began >= TURN_BYTES) return true
-    return this.#untilLook <= 0 && this.#look()
+    return this.#looks.due && this.#look()
   }
 
   /** There was a turn without asking for it. Costs no reading of the clock. */
@@ -67,8 +62,9 @@ export class Pace {
       this.#clock.nextTurn(() => {
         if (this.#writes !== null) this.#began = this.#writes.handedBytes
         this.#messages = 0
-        this.#lookedAt = this.#clock.now()
-        this.#endsAt = this.#lookedAt + TURN_MS
+        const now = this.#clock.now()
+        this.#looks.resume(now)
+        this.#endsAt = now + TURN_MS
         resolve()
       })
     })
@@ -76,11 +72,7 @@ export class Pace {
 
   #look(): boolean {
     const now = this.#clock.now()
-    const tookMs = now - this.#lookedAt
-    this.#lookedAt = now
-    if (tookMs > LONG_LOOK_MS) this.#betweenLooks = 1
-    else if (tookMs < SHORT_LOOK_MS) this.#betweenLooks = Math.min(MOST_BETWEEN_LOOKS, this.#betweenLooks * 2)
-    this.#untilLook = this.#betweenLooks
+    this.#looks.looked(now)
     if (this.#fresh) this.#endsAt = now + TURN_MS
     this.#fresh = false
     return now >= this.#endsAt

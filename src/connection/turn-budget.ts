@@ -1,5 +1,6 @@
 // Hot path: `spend` runs for every message received, `mayStart` and `started` for every one that had to wait.
 import type { Clock } from '../base/clock.js'
+import { ClockLooks } from './clock-looks.js'
 import type { Environment } from './environment.js'
 
 /** The clock is asked once in this many messages: asking costs about as much as parsing a small frame. */
@@ -70,13 +71,12 @@ export class QueueBudget {
   #over = false
   #left = 0
   #endsAt = 0
-  #lookedAt = 0
-  #perLook = 1
-  #sinceLook = 0
+  readonly #looks: ClockLooks
 
   /** `onTurn` goes on with what was left: it is called in the turn after each in which something was delivered. */
   constructor(environment: QueueEnvironment, onTurn: () => void) {
     this.#environment = environment
+    this.#looks = new ClockLooks(environment.limits.maxTurnMs / LOOKS_PER_TURN, MESSAGES_PER_LOOK, 0)
     this.#onNextTurn = () => {
       this.#began = false
       onTurn()
@@ -86,14 +86,14 @@ export class QueueBudget {
   /** Whether what waits next may be started in this turn. Ask only where something waits. */
   mayStart(): boolean {
     if (!this.#began) this.#begin()
-    else if (this.#left <= 0 || this.#sinceLook >= this.#perLook) this.#look()
+    else if (this.#left <= 0 || this.#looks.due) this.#look()
     return !this.#over
   }
 
   /** Accounts for what is started as one, and the messages in it. */
   started(messages: number): void {
     this.#left -= messages
-    this.#sinceLook += 1
+    this.#looks.count()
   }
 
   #begin(): void {
@@ -101,21 +101,17 @@ export class QueueBudget {
     this.#began = true
     this.#over = false
     this.#left = limits.maxMessagesPerTurn
-    this.#sinceLook = 0
-    this.#lookedAt = clock.now()
-    this.#endsAt = this.#lookedAt + limits.maxTurnMs
+    const now = clock.now()
+    this.#looks.resume(now)
+    this.#endsAt = now + limits.maxTurnMs
     clock.nextTurn(this.#onNextTurn)
   }
 
   #look(): void {
     if (this.#over) return
-    const { clock, counters, limits } = this.#environment
+    const { clock, counters } = this.#environment
     const now = clock.now()
-    // Quick messages that follow slow ones are found out at the next look, slow ones that follow quick ones a look late.
-    const perLook = (this.#sinceLook * limits.maxTurnMs) / LOOKS_PER_TURN / (now - this.#lookedAt)
-    this.#perLook = perLook < MESSAGES_PER_LOOK ? Math.max(1, Math.floor(perLook)) : MESSAGES_PER_LOOK
-    this.#lookedAt = now
-    this.#sinceLook = 0
+    this.#looks.looked(now)
     if (this.#left > 0 && now < this.#endsAt) return
     this.#over = true
     counters.turnsYielded += 1
