@@ -1,4 +1,5 @@
 // Hot path: `spend`, `receive` and `consume` run for every message under flow control. Arithmetic only.
+import type { ByteBudget } from '../memory/byte-budget.js'
 
 /** No window is larger, so that sums of credit never leave 31 bits. */
 export const MAX_CREDIT = 2 ** 31 - 1
@@ -34,30 +35,6 @@ export class SendCredit {
   }
 }
 
-/** Bytes by which the windows of one connection may grow beyond where they began, all of them together. */
-export class WindowBudget {
-  #left: number
-
-  constructor(bytes: number) {
-    this.#left = bytes
-  }
-
-  get left(): number {
-    return this.#left
-  }
-
-  /** Takes up to `bytes`. Returns how many it got. */
-  take(bytes: number): number {
-    const got = Math.min(bytes, this.#left)
-    this.#left -= got
-    return got
-  }
-
-  giveBack(bytes: number): void {
-    this.#left += bytes
-  }
-}
-
 /**
  * A window of twice what the link has on its way keeps it full: one half travels while the other is granted again. Less
  * than that grows, and four times as much shrinks, so that the two do not take turns.
@@ -76,7 +53,7 @@ const BEHIND_GRANTS = 4
 export class ReceiveCredit {
   readonly #initial: number
   #most: number
-  readonly #budget: WindowBudget
+  readonly #budget: ByteBudget
   #window: number
   #granted: number
   #consumed = 0
@@ -86,7 +63,7 @@ export class ReceiveCredit {
   #markAt = 0
   #sinceMark = 0
 
-  constructor(initial: number, most: number, budget: WindowBudget) {
+  constructor(initial: number, most: number, budget: ByteBudget) {
     this.#initial = initial
     this.#most = Math.max(initial, most)
     this.#budget = budget

@@ -1,6 +1,7 @@
 // Hot path: `receive` and `consume` run for every one-way message.
 import { LANE, LANE_COUNT } from '../mailbox/lane.js'
-import { ReceiveCredit, WindowBudget } from './credit.js'
+import { ByteBudget } from '../memory/byte-budget.js'
+import { ReceiveCredit } from './credit.js'
 import type { Environment } from './environment.js'
 import type { Heartbeat } from './heartbeat.js'
 import type { WriteLoop } from './write-loop.js'
@@ -29,7 +30,8 @@ const LATELY_MS = 20
 
 /** What we let the peer send on one connection: one-way messages by lane, and the growth of all its windows. */
 export class Flow {
-  readonly budget: WindowBudget
+  /** By which they may grow beyond where they began, all of them together. */
+  readonly budget: ByteBudget
   readonly #environment: Environment
   readonly #writes: WriteLoop
   readonly #heartbeat: Heartbeat
@@ -43,7 +45,7 @@ export class Flow {
     this.#environment = environment
     this.#writes = writes
     this.#heartbeat = heartbeat
-    this.budget = new WindowBudget(environment.flow.windowBudgetBytes)
+    this.budget = new ByteBudget(environment.flow.windowBudgetBytes)
   }
 
   /** One-way messages came. Returns false when the peer had no credit for them. */

@@ -1,7 +1,7 @@
 // Hot path: `write`, `send`, `onData` and `consume` run for every message of a stream.
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
 import { failure, processed, type TransportError } from '../base/errors.js'
-import type { Allowance } from '../memory/allowance.js'
+import type { ByteBudget } from '../memory/byte-budget.js'
 import type { ByteWriter } from '../memory/byte-writer.js'
 import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
@@ -47,7 +47,7 @@ export interface StreamPlace {
   readonly cancels: Cancels
   readonly flow: Flow
   /** For messages that are decoded before anybody asks for them. */
-  readonly decodedAhead: Allowance
+  readonly decodedAhead: ByteBudget
   /** What the peer lets us send at first. */
   readonly peerWindowBytes: number
   /** Of all streams together: what waits to be sent. */
@@ -130,7 +130,7 @@ export class Stream implements Sender, Ticket {
   }
 
   /** Shared with the other streams of the connection. */
-  get decodedAhead(): Allowance {
+  get decodedAhead(): ByteBudget {
     return this.#place.decodedAhead
   }
 

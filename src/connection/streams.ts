@@ -1,7 +1,7 @@
 // Hot path: `onData` runs for every message of every stream.
 import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { Allowance } from '../memory/allowance.js'
+import { ByteBudget } from '../memory/byte-budget.js'
 import type { FlowFields } from '../wire/hello.js'
 import type { Cancels } from './cancels.js'
 import type { Environment } from './environment.js'
@@ -40,7 +40,7 @@ export class Streams implements StreamPlace {
   readonly flow: Flow
   readonly peerWindowBytes: number
   heldBytes = 0
-  readonly decodedAhead = new Allowance(DECODED_AHEAD_BYTES)
+  readonly decodedAhead = new ByteBudget(DECODED_AHEAD_BYTES)
   readonly #byId = new Map<number, Stream>()
   /** 1 where we dialled and our ids are odd, else 0. */
   readonly #parity: number

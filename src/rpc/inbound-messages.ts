@@ -7,7 +7,7 @@ import { copyOf } from '../codec/copy.js'
 import type { InboundMessage } from '../connection/inbound.js'
 import type { Limits } from '../connection/limits.js'
 import { Pace } from '../connection/pace.js'
-import type { Allowance } from '../memory/allowance.js'
+import type { ByteBudget } from '../memory/byte-budget.js'
 import { Ring } from '../memory/ring.js'
 import { asError } from './codec-error.js'
 
@@ -52,7 +52,7 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   readonly #limits: Limits
   readonly #clock: Clock
   /** Of the connection, once there is one. */
-  ahead: Allowance | null = null
+  ahead: ByteBudget | null = null
   readonly #owner: InboundOwner
   readonly #waiting = new Ring<Waiting<T>>()
   /** For a reader that finds its next message there each time, and would never let others have a turn. */
@@ -141,7 +141,7 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #keep({ bytes, start, end, codec, cost, owned }: InboundMessage): Waiting<T> {
-    if (codec === CODEC_NUMBER[this.#codec.name] && this.ahead?.take(cost) === true) {
+    if (codec === CODEC_NUMBER[this.#codec.name] && this.ahead?.takeWhole(cost) === true) {
       try {
         return { value: this.#codec.decode(bytes, start, end, owned, this.#limits), bytes: null, codec, cost }
       } catch {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { COST_BYTES, MAX_CREDIT, ReceiveCredit, SendCredit, WindowBudget } from '../../src/connection/credit.js'
+import { COST_BYTES, MAX_CREDIT, ReceiveCredit, SendCredit } from '../../src/connection/credit.js'
+import { ByteBudget } from '../../src/memory/byte-budget.js'
 
 /** Each grant is a round trip after the last: every reader that keeps up is fast. */
 let now = 0
@@ -81,7 +82,7 @@ function fallBehind(credit: ReceiveCredit, count: number): number[] {
 
 describe('what we let the peer send', () => {
   test('is the window less what the reader holds or has not been granted again', () => {
-    const credit = new ReceiveCredit(100, 100, new WindowBudget(0))
+    const credit = new ReceiveCredit(100, 100, new ByteBudget(0))
     expect(credit.receive(70)).toBe(true)
     expect([credit.granted, credit.held]).toEqual([30, 70])
     expect(credit.consume(49)).toBe(false)
@@ -91,7 +92,7 @@ describe('what we let the peer send', () => {
   })
 
   test('is none once it is used up: the next message broke the rule', () => {
-    const credit = new ReceiveCredit(100, 100, new WindowBudget(0))
+    const credit = new ReceiveCredit(100, 100, new ByteBudget(0))
     expect(credit.receive(99)).toBe(true)
     expect(credit.receive(5_000)).toBe(true)
     expect(credit.receive(1)).toBe(false)
@@ -99,11 +100,11 @@ describe('what we let the peer send', () => {
   })
 
   test('may be nothing to grant', () => {
-    expect(new ReceiveCredit(100, 100, new WindowBudget(0)).grant(...next())).toBe(0)
+    expect(new ReceiveCredit(100, 100, new ByteBudget(0)).grant(...next())).toBe(0)
   })
 
   test('doubles for a reader that keeps up, to the cap and not beyond', () => {
-    const credit = new ReceiveCredit(100, 1_000, new WindowBudget(10_000))
+    const credit = new ReceiveCredit(100, 1_000, new ByteBudget(10_000))
     const windows = Array.from({ length: 6 }, () => {
       readAll(credit, credit.window / 2)
       credit.grant(...next())
@@ -113,13 +114,13 @@ describe('what we let the peer send', () => {
   })
 
   test('does not grow for a reader that is behind', () => {
-    const credit = new ReceiveCredit(100, 1_000, new WindowBudget(10_000))
+    const credit = new ReceiveCredit(100, 1_000, new ByteBudget(10_000))
     fallBehind(credit, 20)
     expect(credit.window).toBe(100)
   })
 
   test('halves at the fourth grant in a row at which the reader was behind, and never below where it began', () => {
-    const budget = new WindowBudget(10_000)
+    const budget = new ByteBudget(10_000)
     const credit = new ReceiveCredit(100, 1_000, budget)
     for (let round = 0; round < 3; round += 1) {
       readAll(credit, credit.window / 2)
@@ -135,7 +136,7 @@ describe('what we let the peer send', () => {
   })
 
   test('keeps back no more than was consumed, where it is granted early', () => {
-    const credit = new ReceiveCredit(100, 200, new WindowBudget(100))
+    const credit = new ReceiveCredit(100, 200, new ByteBudget(100))
     readAll(credit, 50)
     credit.grant(...next())
     credit.receive(100)
@@ -148,7 +149,7 @@ describe('what we let the peer send', () => {
   })
 
   test('counts the grants at which it was behind anew for a reader that caught up', () => {
-    const credit = new ReceiveCredit(100, 400, new WindowBudget(10_000))
+    const credit = new ReceiveCredit(100, 400, new ByteBudget(10_000))
     const catchUp = () => {
       credit.consume(credit.held)
       credit.grant(...next())
@@ -163,7 +164,7 @@ describe('what we let the peer send', () => {
   })
 
   test('grows by no more than the budget of all windows has left', () => {
-    const budget = new WindowBudget(150)
+    const budget = new ByteBudget(150)
     const [one, other] = [new ReceiveCredit(100, 1_000, budget), new ReceiveCredit(100, 1_000, budget)]
     for (const credit of [one, other]) {
       readAll(credit, 50)
@@ -178,7 +179,7 @@ describe('what we let the peer send', () => {
   })
 
   test('does not grow again once nobody reads: what comes late is granted, and no more', () => {
-    const budget = new WindowBudget(1_000)
+    const budget = new ByteBudget(1_000)
     const credit = new ReceiveCredit(100, 1_000, budget)
     credit.close()
     readAll(credit, 60)
@@ -186,7 +187,7 @@ describe('what we let the peer send', () => {
   })
 
   test('is no smaller than it begins where the cap is', () => {
-    const budget = new WindowBudget(1_000)
+    const budget = new ByteBudget(1_000)
     const credit = new ReceiveCredit(100, 50, budget)
     readAll(credit, 60)
     expect([credit.grant(...next()), credit.window, budget.left]).toEqual([60, 100, 1_000])
@@ -195,7 +196,7 @@ describe('what we let the peer send', () => {
 
 describe('a window that yields to others', () => {
   test('has no more than it is told, and what it began with again as soon as nobody is in a hurry', () => {
-    const credit = new ReceiveCredit(1_000, 4_000, new WindowBudget(10_000))
+    const credit = new ReceiveCredit(1_000, 4_000, new ByteBudget(10_000))
     expect(readAll(credit, 1_000)).toBe(true)
     expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted]).toEqual([200, 200, 200])
     expect(readAll(credit, 150)).toBe(true)
@@ -205,7 +206,7 @@ describe('a window that yields to others', () => {
   })
 
   test('grows up to that where it is smaller, as it would alone', () => {
-    const credit = new ReceiveCredit(100, 4_000, new WindowBudget(10_000))
+    const credit = new ReceiveCredit(100, 4_000, new ByteBudget(10_000))
     const windows = Array.from({ length: 4 }, () => {
       readAll(credit, credit.granted)
       credit.yieldTo(...next(), 300)
@@ -215,7 +216,7 @@ describe('a window that yields to others', () => {
   })
 
   test('is at least what it began with or may have, as soon as that is more', () => {
-    const credit = new ReceiveCredit(1_000, 1_000, new WindowBudget(0))
+    const credit = new ReceiveCredit(1_000, 1_000, new ByteBudget(0))
     readAll(credit, 1_000)
     credit.yieldTo(0, 1, 200)
     readAll(credit, 200)
@@ -225,7 +226,7 @@ describe('a window that yields to others', () => {
   })
 
   test('keeps back what was consumed, and nothing that was granted or is held', () => {
-    const credit = new ReceiveCredit(1_000, 1_000, new WindowBudget(0))
+    const credit = new ReceiveCredit(1_000, 1_000, new ByteBudget(0))
     credit.receive(700)
     credit.consume(500)
     expect([credit.yieldTo(0, 1, 200), credit.window, credit.granted, credit.held]).toEqual([0, 500, 300, 200])
@@ -235,7 +236,7 @@ describe('a window that yields to others', () => {
   })
 
   test('gives back to the others what it had grown by, and no more', () => {
-    const budget = new WindowBudget(1_000)
+    const budget = new ByteBudget(1_000)
     const credit = new ReceiveCredit(100, 1_000, budget)
     readAll(credit, 100)
     expect(credit.grant(...next())).toBe(200)
@@ -255,7 +256,7 @@ class Flowing {
   readonly #grants: number[] = []
   closed = false
 
-  constructor(initial: number, most: number, budget: WindowBudget) {
+  constructor(initial: number, most: number, budget: ByteBudget) {
     this.receives = new ReceiveCredit(initial, most, budget)
     this.sends = new SendCredit(initial)
   }
@@ -325,7 +326,7 @@ describe('whatever is sent, read and granted, and whenever it arrives', () => {
   test('a sender that obeys is never without credit, windows keep their bounds, and no byte of credit is lost', () => {
     fc.assert(
       fc.property(windows, fc.array(step, { maxLength: 150 }), ({ initial, most, budgetBytes }, steps) => {
-        const budget = new WindowBudget(budgetBytes)
+        const budget = new ByteBudget(budgetBytes)
         const all = [0, 1, 2].map(() => new Flowing(initial, most, budget))
         for (const { who, what, cost, part } of steps) {
           const flowing = all[who] as Flowing
@@ -359,7 +360,7 @@ describe('whatever is sent, read and granted, and whenever it arrives', () => {
 describe('a window whose reader keeps up', () => {
   /** Has everything consumed at once that the window allows, and granted again, at these times. */
   function windowsAt(roundTripMs: number, times: readonly number[]): number[] {
-    const credit = new ReceiveCredit(100, 1_000, new WindowBudget(1_000))
+    const credit = new ReceiveCredit(100, 1_000, new ByteBudget(1_000))
     return times.map((at) => {
       const cost = credit.granted
       credit.receive(cost)
