@@ -112,7 +112,11 @@ export const REASONS = {
     'An encoded value over the frame or message limit of either side.',
   ],
   'compression-not-agreed': ['INTERNAL', 'peer', 'A compressed body where compression was not agreed.'],
-  'compression-forbidden': ['INTERNAL', 'peer', 'A compressed body before the end of the HELLO.'],
+  'compression-forbidden': [
+    'INTERNAL',
+    'peer',
+    'A compressed body in a frame of a kind that is never compressed: before the end of the HELLO, of any kind.',
+  ],
   'lz4-claim-too-large': ['RESOURCE_EXHAUSTED', 'peer', 'An LZ4 block that claims more than `limits.maxMessageBytes`.'],
   'lz4-claim-implausible': [
     'INTERNAL',
@@ -267,7 +271,11 @@ export const REASONS = {
     'An optional package that this takes is not installed; the message names it.',
   ],
   deadline: ['DEADLINE_EXCEEDED', 'local', "The call's `timeoutMs` passed."],
-  cancelled: ['CANCELLED', 'user', 'The `signal` of the call or work was aborted.'],
+  cancelled: [
+    'CANCELLED',
+    'user',
+    'The `signal` of the call or work was aborted, or its stream was cancelled or left.',
+  ],
   'double-release': ['FAILED_PRECONDITION', 'user', 'An object was given back to its pool twice.'],
   misuse: ['FAILED_PRECONDITION', 'user', 'An operation at a moment when it makes no sense; the message says which.'],
 } as const satisfies Record<string, readonly [StatusCode, Origin, string]>

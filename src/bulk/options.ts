@@ -62,7 +62,7 @@ export function orderOptions(options: OrderOptions): ReturnType<typeof orderRule
   return orderRules.parse(options, '')
 }
 
-export const poolRules = group({
+export const workerPoolRules = group({
   /** The module whose exports the threads run. */
   filename: required(location, 'a URL or a path'),
   /** Threads at most. By default one processor is left to the caller. */
@@ -76,7 +76,7 @@ export const poolRules = group({
   idleTimeoutMs: integer(60_000, 0, MAX_IDLE_MS),
 })
 
-export type WorkerPoolOptions = InputOf<typeof poolRules> & { readonly filename: URL | string }
+export type WorkerPoolOptions = InputOf<typeof workerPoolRules> & { readonly filename: URL | string }
 
 export const runRules = group({
   /** Which export of the module. */

@@ -1,7 +1,14 @@
 import type { Transferable } from 'node:worker_threads'
 import { failure, type Processed } from '../base/errors.js'
 import { mapOrdered } from './map-ordered.js'
-import { type MapOptions, mapRules, poolRules, type RunOptions, runRules, type WorkerPoolOptions } from './options.js'
+import {
+  type MapOptions,
+  mapRules,
+  type RunOptions,
+  runRules,
+  type WorkerPoolOptions,
+  workerPoolRules,
+} from './options.js'
 import { Threads } from './threads.js'
 
 /** A payload, from `run` to its end. */
@@ -24,7 +31,7 @@ interface Task<R> {
  * do not keep the process alive.
  */
 export class WorkerPool<T = unknown, R = unknown> {
-  readonly #options: ReturnType<typeof poolRules.parse>
+  readonly #options: ReturnType<typeof workerPoolRules.parse>
   /** In the order in which they came. */
   readonly #waiting = new Set<Task<R>>()
   readonly #underWay = new Set<Task<R>>()
@@ -34,7 +41,7 @@ export class WorkerPool<T = unknown, R = unknown> {
   #closing: Promise<void> | null = null
 
   constructor(options: WorkerPoolOptions) {
-    this.#options = poolRules.parse(options, '')
+    this.#options = workerPoolRules.parse(options, '')
   }
 
   /**

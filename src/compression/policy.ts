@@ -3,6 +3,8 @@
 /** What LZ4 compresses on one core, in bytes a millisecond: 425 MB/s, measured on 64 KiB bodies. */
 const COMPRESSOR_BYTES_PER_MS = 425_000
 
+/** A body that shrinks by less than a tenth is sent as it is: the receiver would inflate it for little. */
+const WORTH_RATIO = 0.9
 /** Weight of the newest body in the average ratio. */
 const NEWEST = 1 / 8
 /** What the ratio is taken for before anything is known. */
@@ -31,14 +33,12 @@ const BUCKET_MS = FAST_MS / BUCKETS
 const JUDGED_BYTES = 4 * 1024 * 1024
 const JUDGED_MS = 250
 
-export type CompressionMode = 'always' | 'adaptive' | 'never'
+export type CompressionMode = 'always' | 'adaptive'
 
 export interface PolicyOptions {
   readonly mode: CompressionMode
   /** A body of so many bytes goes as it is. */
   readonly thresholdBytes: number
-  /** The least share of a body that must be saved for the compressed form to be sent. 0.1 when absent. */
-  readonly minSaving?: number
 }
 
 /** Where it is told what became of the bodies over the threshold. */
@@ -52,7 +52,7 @@ export interface CompressionCounters {
 /**
  * Whether compressing the bodies of one connection is worth the time. Pure arithmetic on what it is told.
  *
- * Two guards, in mode `adaptive`. *Ratio*: while bodies shrink by less than `minSaving` on average, only some are
+ * Two guards, in mode `adaptive`. *Ratio*: while bodies shrink by less than a tenth on average, only some are
  * tried. *Drain*: a second of compressing handles 425 MB, and pays only where the link would need longer for what is
  * saved. While the socket takes at once all that we have, the processor is the bottleneck and compression is off; once
  * a full socket drains more slowly than compressor speed x saving, it is on again. It starts on. What compression
@@ -61,7 +61,6 @@ export interface CompressionCounters {
 export class CompressionPolicy {
   readonly #mode: CompressionMode
   readonly #thresholdBytes: number
-  readonly #worthRatio: number
   readonly #counters: CompressionCounters
   /** Moving average of compressed / raw. */
   #ratio = FIRST_RATIO
@@ -81,13 +80,12 @@ export class CompressionPolicy {
   constructor(options: PolicyOptions, counters: CompressionCounters) {
     this.#mode = options.mode
     this.#thresholdBytes = options.thresholdBytes
-    this.#worthRatio = 1 - (options.minSaving ?? 0.1)
     this.#counters = counters
   }
 
   /** Whether to compress a body, or a batch, of this size. */
   shouldTry(bodyBytes: number): boolean {
-    if (bodyBytes <= this.#thresholdBytes || this.#mode === 'never') return false
+    if (bodyBytes <= this.#thresholdBytes) return false
     if (this.#mode === 'always' || this.#isTurn()) return true
     this.#counters.compressionSkipped += 1
     return false
@@ -96,7 +94,7 @@ export class CompressionPolicy {
   /** What came of it. Returns whether the compressed form is the one to send. */
   tried(rawBytes: number, compressedBytes: number): boolean {
     const ratio = compressedBytes / rawBytes
-    const worth = ratio <= this.#worthRatio
+    const worth = ratio <= WORTH_RATIO
     if (worth) {
       this.#counters.compressedBodies += 1
       this.#counters.bytesBeforeCompression += rawBytes
@@ -133,7 +131,7 @@ export class CompressionPolicy {
     this.#drainedBytes += bytes
     this.#drainedMs += elapsedMs
     if (this.#drainedBytes < JUDGED_BYTES && this.#drainedMs < JUDGED_MS) return
-    const slowBytesPerMs = COMPRESSOR_BYTES_PER_MS * (1 - Math.min(this.#ratio, this.#worthRatio))
+    const slowBytesPerMs = COMPRESSOR_BYTES_PER_MS * (1 - Math.min(this.#ratio, WORTH_RATIO))
     if (this.#linkIsFaster && this.#drainedBytes < this.#drainedMs * slowBytesPerMs) {
       this.#linkIsFaster = false
       this.#fastBytes = Math.min(this.#fastBytes * 2, MOST_FAST_BYTES)
@@ -161,7 +159,7 @@ export class CompressionPolicy {
       return
     }
     this.#ratio += (ratio - this.#ratio) * NEWEST
-    if (this.#ratio > this.#worthRatio) this.#backOff(FIRST_PROBE_EVERY)
+    if (this.#ratio > WORTH_RATIO) this.#backOff(FIRST_PROBE_EVERY)
   }
 
   #backOff(probeEvery: number): void {

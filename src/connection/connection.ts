@@ -116,11 +116,6 @@ export class Connection implements ChannelReceiver, ReadLoopOwner, WriteLoopOwne
     return this.#state
   }
 
-  /** What HELLO agreed on. Null before. */
-  get agreement(): Agreement | null {
-    return this.#agreement
-  }
-
   info(): ConnectionFacts {
     const agreement = this.#agreement
     return {

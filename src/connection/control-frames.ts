@@ -30,17 +30,17 @@ export function sendNack(writes: WriteLoop, id: number, error: TransportError): 
 }
 
 /** What many calls are refused with: the bytes are made once. */
-export interface Refusal {
+export interface EncodedRefusal {
   readonly status: number
   readonly fault: Buffer
 }
 
-export function refusalOf(error: TransportError): Refusal {
+export function refusalOf(error: TransportError): EncodedRefusal {
   return { status: error.statusNumber, fault: encodeFault(faultOf(processed(error, 'no'))) }
 }
 
 /** Ends a call of the peer whose handler never ran. Costs a tenth of an error of its own. */
-export function sendRefusal(writes: WriteLoop, id: number, { status, fault }: Refusal): void {
+export function sendRefusal(writes: WriteLoop, id: number, { status, fault }: EncodedRefusal): void {
   writes.control(KIND.ERROR, 0, status, id, fault)
 }
 

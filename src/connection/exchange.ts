@@ -6,7 +6,7 @@ const FIRST_CAPACITY = 16
 const NO_IDS = new Uint32Array(0)
 
 /** What is known of an id that is offered by the peer. */
-export type Admission = 'admitted' | 'not-rising' | 'collision'
+export type IdVerdict = 'admitted' | 'not-rising' | 'collision'
 
 /**
  * The open exchanges of one direction of a connection, by id. Ids rise by one and skip those whose place is taken, so
@@ -46,7 +46,7 @@ export class ExchangeTable<T> {
   }
 
   /** Judges an id that the peer chose, and takes note of it. */
-  admit(id: number): Admission {
+  admit(id: number): IdVerdict {
     // Ids are compared on a circle of 2^32, as TCP does with sequence numbers.
     if (id === 0 || ((id - this.#lastId) | 0) <= 0) return 'not-rising'
     while (this.#ids.length > 0 && this.#entries[id & (this.#ids.length - 1)] !== undefined) {

@@ -61,10 +61,6 @@ export class Pool<M extends Member> {
   #closed = false
 
   constructor(parts: PoolParts, options: PoolOptions, owner: PoolOwner) {
-    if (options.min > options.max) {
-      const what = `option pool.min (${options.min}) must not be over pool.max (${options.max})`
-      throw failure('option-range', what, { details: { option: 'pool.min' } })
-    }
     this.#options = options
     this.#parts = parts
     this.#owner = owner

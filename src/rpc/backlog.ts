@@ -1,6 +1,6 @@
 import { failure, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
-import { type Refusal, refusalOf } from '../connection/control-frames.js'
+import { type EncodedRefusal, refusalOf } from '../connection/control-frames.js'
 import type { Environment } from '../connection/environment.js'
 import type { Offer } from '../mailbox/mailbox.js'
 import { Ring } from '../memory/ring.js'
@@ -31,7 +31,7 @@ export class Backlog {
   active = false
   readonly options: OverloadOptions
   /** What calls that wait too long are told. */
-  readonly refusal: Refusal
+  readonly refusal: EncodedRefusal
   readonly #environment: Pick<Environment, 'clock' | 'limits' | 'wheel'>
   /** Connections of which something waits, in turn. */
   readonly #queues = new Ring<AgedLanes>()
@@ -58,11 +58,6 @@ export class Backlog {
   overloaded(): TransportError {
     const details = { retryAfterMs: this.options.intervalMs }
     return failure('overloaded', 'calls wait too long here', { details })
-  }
-
-  /** Which share of the calls is taken, for the lateness of the event loop. */
-  get share(): number {
-    return this.#pressure.share
   }
 
   /** Whether a call of this lane is taken, for the lateness of the event loop. */

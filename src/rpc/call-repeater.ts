@@ -1,4 +1,4 @@
-import { failure, processed, type TransportError } from '../base/errors.js'
+import { processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Environment } from '../connection/environment.js'
 import { watchCall } from './abort.js'
@@ -28,14 +28,6 @@ export class CallRepeater implements CallKeeper {
 
   /** `start` puts an attempt on a connection. */
   constructor(parts: Parts, options: RetryOptions, throttle: Throttle, start: (attempt: PendingCall) => void) {
-    if (options.minBackoffMs > options.maxBackoffMs) {
-      const { minBackoffMs, maxBackoffMs } = options
-      throw failure(
-        'option-range',
-        `option retry.minBackoffMs (${minBackoffMs}) must not be over retry.maxBackoffMs (${maxBackoffMs})`,
-        { details: { option: 'retry.minBackoffMs' } },
-      )
-    }
     this.#parts = parts
     this.#options = options
     this.#budget = new RetryBudget(options)

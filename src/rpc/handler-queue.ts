@@ -55,14 +55,6 @@ export class HandlerQueue {
     this.#lanes = new AgedLanes(bounds, intervalMs)
   }
 
-  get running(): number {
-    return this.#running
-  }
-
-  get queued(): number {
-    return this.#lanes.length
-  }
-
   /** Who comes now has to wait. */
   get busy(): boolean {
     return this.#running >= this.#concurrency || this.#starting || this.#lanes.length > 0

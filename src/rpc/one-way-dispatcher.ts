@@ -51,7 +51,7 @@ export class OneWayDispatcher {
   readonly #reception: Reception
   readonly #onSettled: () => void
   /** What is over `limits.maxOpenCalls`. */
-  readonly #backlog = new Ring<Delivery>()
+  readonly #waiting = new Ring<Delivery>()
   /** Of what is started from there; made when something waits there. */
   #budget: QueueBudget | null = null
   #gatherings: Gathering[] = []
@@ -77,7 +77,7 @@ export class OneWayDispatcher {
 
   /** Messages that are not handled yet. */
   get open(): number {
-    return this.running + this.#queued + this.#backlog.length + this.#gatherings.length
+    return this.running + this.#queued + this.#waiting.length + this.#gatherings.length
   }
 
   onOneWay(message: InboundMessage): void {
@@ -144,7 +144,7 @@ export class OneWayDispatcher {
 
   /** A method: asking a private getter takes the engine a call into its runtime. */
   #full(): boolean {
-    return this.running >= this.#environment.limits.maxOpenCalls || this.#backlog.length > 0
+    return this.running >= this.#environment.limits.maxOpenCalls || this.#waiting.length > 0
   }
 
   /** Peers that know of no credit are not read instead, and never bring more than the limit: not even to wait. */
@@ -174,16 +174,16 @@ export class OneWayDispatcher {
   }
 
   #wait(delivery: Delivery): void {
-    this.#budget ??= new QueueBudget(this.#environment, () => this.#startBacklog())
-    this.#backlog.push(delivery)
+    this.#budget ??= new QueueBudget(this.#environment, () => this.#startWaiting())
+    this.#waiting.push(delivery)
     this.#tellAccepted(delivery)
   }
 
   /** Starts what waits and may. What this turn has no time for is started in the next. */
-  #startBacklog(): void {
-    while (this.#backlog.length > 0 && this.running < this.#environment.limits.maxOpenCalls) {
+  #startWaiting(): void {
+    while (this.#waiting.length > 0 && this.running < this.#environment.limits.maxOpenCalls) {
       if (this.#budget?.mayStart() === false) break
-      const next = this.#backlog.shift()
+      const next = this.#waiting.shift()
       if (next === undefined) break
       this.#budget?.started(next.count)
       this.#start(next)
@@ -316,7 +316,7 @@ export class OneWayDispatcher {
       this.#running?.delete(call)
       this.#settle(delivery, failed)
       registration.queue?.settled()
-      this.#startBacklog()
+      this.#startWaiting()
     }
     result.then(
       () => settled(null),

@@ -1,4 +1,4 @@
-// Hot path: `call` and `send` run for every message of a client.
+// Hot path: `call` and `ready` run for every call and message of a client.
 // Long: whatever a message may wait for on its way out meets here; each of those things is elsewhere.
 import { failure, type TransportError } from '../base/errors.js'
 import type { ConnectionState } from '../connection/connection-state.js'

@@ -1,4 +1,4 @@
-// Hot path: `accept` and `serverCall` run for every call and message received.
+// Hot path: `findOf`, `metadata` and `deadline` run for every call and message received.
 import { failure, TransportError } from '../base/errors.js'
 import { STATUS } from '../base/status.js'
 import type { Connection } from '../connection/connection.js'

@@ -1,16 +1,20 @@
-import { group, integer, type OutputOf } from '../base/options.js'
+import { group, inOrder, integer, type OutputOf } from '../base/options.js'
 
-export const retryRules = group({
-  /** How often a call is made at most, the first time included. 1: never again. */
-  maxAttempts: integer(3, 1, 10),
-  /** The pause before the second attempt. It doubles with each, up to the most, with jitter. */
-  minBackoffMs: integer(10, 1, 60_000),
-  maxBackoffMs: integer(1_000, 1, 3_600_000),
-  /** Each attempt beyond the first takes a token of its client. */
-  budgetTokens: integer(10, 1, 1_000_000),
-  /** A token comes back with so many calls that succeed. */
-  successesPerToken: integer(10, 1, 1_000_000),
-})
+export const retryRules = inOrder(
+  group({
+    /** How often a call is made at most, the first time included. 1: never again. */
+    maxAttempts: integer(3, 1, 10),
+    /** The pause before the second attempt. It doubles with each, up to the most, with jitter. */
+    minBackoffMs: integer(10, 1, 60_000),
+    maxBackoffMs: integer(1_000, 1, 3_600_000),
+    /** Each attempt beyond the first takes a token of its client. */
+    budgetTokens: integer(10, 1, 1_000_000),
+    /** A token comes back with so many calls that succeed. */
+    successesPerToken: integer(10, 1, 1_000_000),
+  }),
+  'minBackoffMs',
+  'maxBackoffMs',
+)
 
 export type RetryOptions = OutputOf<typeof retryRules>
 

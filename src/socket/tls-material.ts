@@ -6,7 +6,7 @@ import { provenNames } from './tls-identity.js'
 import { type TlsOptions, type TlsRotation, tlsRotationRules } from './tls-options.js'
 
 /** For a handshake without certificates. */
-export interface Ticket {
+export interface SessionTicket {
   readonly session: Buffer
   /** Of the server that gave it: the handshake that uses it shows none. */
   readonly certificate: X509Certificate
@@ -15,18 +15,18 @@ export interface Ticket {
 /** What new connections of a client use, until it is replaced as a whole: nobody mixes old with new. */
 export class DialSide {
   readonly context: SecureContext
-  readonly #tickets = new Map<string, Ticket>()
+  readonly #tickets = new Map<string, SessionTicket>()
 
   constructor(context: SecureContext) {
     this.context = context
   }
 
   /** The ticket of an earlier connection to the same place under the same name, with this very material. */
-  ticket(place: string): Ticket | undefined {
+  ticket(place: string): SessionTicket | undefined {
     return this.#tickets.get(place)
   }
 
-  keepTicket(place: string, ticket: Ticket): void {
+  keepTicket(place: string, ticket: SessionTicket): void {
     this.#tickets.delete(place)
     this.#tickets.set(place, ticket)
     const [oldest] = this.#tickets.keys()

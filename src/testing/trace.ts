@@ -8,15 +8,9 @@ export class Trace {
   readonly #onLine: ((line: string) => void) | null
   #one = OFFSET
   #other = OFFSET
-  #length = 0
 
   constructor(onLine: ((line: string) => void) | null) {
     this.#onLine = onLine
-  }
-
-  /** How many notes there are. */
-  get length(): number {
-    return this.#length
   }
 
   /** The same for two runs in which the same happened at the same moments. */
@@ -25,7 +19,6 @@ export class Trace {
   }
 
   note(now: number, who: string, what: string, amount: number): void {
-    this.#length += 1
     this.#number(Math.round(now * 1_000))
     this.#text(who)
     this.#text(what)

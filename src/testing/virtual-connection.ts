@@ -71,11 +71,6 @@ export class VirtualConnection implements LinkUser, PipeOwner {
     if (!pipe.endSent && this[heardBy].open) pipe.forgeEnd()
   }
 
-  /** Something of it was lost on the way: it will only ever be reset. */
-  get lost(): boolean {
-    return this.#lost
-  }
-
   /** The machine of one end is gone. */
   onCrash(life: Life, silent: boolean): void {
     for (const end of [this.dialled, this.accepted]) if (end.life === life) end.vanish(silent)

@@ -1,7 +1,7 @@
 import type { Processed } from '../base/errors.js'
 import { readU16, readU32 } from './frame.js'
 
-/** What an ERROR or GO_AWAY says beside its status number. */
+/** What an ERROR, NACK, GO_AWAY, STREAM_END or STREAM_RESET says beside its status number. */
 export interface Fault {
   readonly processed: Processed
   /** 0 when the sender does not say. */

@@ -217,7 +217,7 @@ export class FrameReader {
     this.#going = false
     this.#sink.onBadFrame(
       length < LEAST_LENGTH
-        ? failure('frame-too-small', `a frame says it is ${length} bytes long, its header alone is ${LEAST_LENGTH}`)
+        ? failure('frame-too-small', `a frame says it is ${length} bytes long, the least is ${LEAST_LENGTH}`)
         : failure('frame-too-large', `a frame says it is ${length} bytes long, the limit is ${this.maxFrameBytes}`, {
             details: { length, limit: this.maxFrameBytes },
           }),

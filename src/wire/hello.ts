@@ -114,14 +114,18 @@ export function decodeHello(body: Buffer): HelloFields {
   if ((hello.flow !== null) !== ((hello.features & FEATURE.FLOW) !== 0)) {
     throw malformed('field 7 and the feature bit of streams do not agree')
   }
-  if (hello.maxFrameBytes < LEAST_FRAME_LIMIT || hello.maxMessageBytes < LEAST_FRAME_LIMIT) {
-    throw malformed(`it accepts frames of ${hello.maxFrameBytes} bytes, less than the least ${LEAST_FRAME_LIMIT}`)
-  }
+  judgeLimit('frames', hello.maxFrameBytes)
+  judgeLimit('messages', hello.maxMessageBytes)
   return hello
 }
 
 /** No side may accept less than this: control frames must always fit. */
-export const LEAST_FRAME_LIMIT = 1024
+const LEAST_FRAME_LIMIT = 1024
+
+function judgeLimit(what: string, bytes: number): void {
+  if (bytes < LEAST_FRAME_LIMIT)
+    throw malformed(`it accepts ${what} of ${bytes} bytes, less than the least ${LEAST_FRAME_LIMIT}`)
+}
 
 function flowBytes({ maxStreams, streamWindowBytes, laneWindowBytes }: FlowFields): Buffer {
   return Buffer.concat([u32(maxStreams), u32(streamWindowBytes), u32(laneWindowBytes)])
