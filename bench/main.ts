@@ -88,7 +88,7 @@ function writable(path: string): string {
 
 const program = new Command('bench')
   .description(
-    `Suites: ${SUITES.map(({ name, what }) => `\n  ${name.padEnd(10)}${what}`).join('')}\n  ${ALL.padEnd(10)}all of them`,
+    `Suites: ${SUITES.map(({ name, what }) => `\n  ${name.padEnd(14)}${what}`).join('')}\n  ${ALL.padEnd(14)}all of them`,
   )
   .argument('[suite]', 'which to run', 'quick')
   .option('--json <file>', 'write the figures to a file', writable)

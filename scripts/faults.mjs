@@ -1,6 +1,6 @@
 // The long forms of what the tests show in short ones, over real sockets and real processes: prints a line of figures
 // and exits 1 where a promise does not hold.
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.mjs'
 import { blackhole } from './faults/blackhole.mjs'
 import { calls } from './faults/calls.mjs'
 import { cancels } from './faults/cancels.mjs'
@@ -20,14 +20,16 @@ const LONG = {
   rotations: ({ count = 100 }) => rotations({ count }),
 }
 
-const { values, positionals } = parseArgs({
+const USAGE = `usage: npm run faults -- ${Object.keys(LONG).join('|')} [--count N] [--seed S]`
+
+const { values, positionals } = readArguments(USAGE, {
   allowPositionals: true,
   options: { count: { type: 'string' }, seed: { type: 'string', default: '1' } },
 })
 const [name] = positionals
 const run = Object.hasOwn(LONG, name ?? '') ? LONG[name] : null
 if (run === null) {
-  console.error(`usage: npm run faults -- ${Object.keys(LONG).join('|')} [--count N] [--seed S]`)
+  console.error(USAGE)
   process.exit(2)
 }
 const count = values.count === undefined ? undefined : Number(values.count)

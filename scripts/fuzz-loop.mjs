@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readFuzzArguments, TARGETS } from './fuzz-arguments.mjs'
 import { Coverage } from './fuzz-coverage.mjs'
 import { mutated, randomFrom } from './fuzz-mutations.mjs'
 
-const TARGETS = ['framer', 'hello', 'lz4', 'msgpack', 'protobuf', 'streams', 'connection']
 const root = fileURLToPath(new URL('..', import.meta.url))
 const MOST_MS = 50
 const MOST_BYTES = 64 * 1024 * 1024
@@ -17,17 +16,7 @@ const BATCH = 64
 const TRIES = 5
 
 const [folder = '', ...rest] = process.argv.slice(2)
-const { values, positionals } = parseArgs({
-  args: rest,
-  allowPositionals: true,
-  options: {
-    seconds: { type: 'string', default: '10' },
-    seed: { type: 'string', default: '1' },
-    once: { type: 'boolean', default: false },
-    minimise: { type: 'boolean', default: false },
-    replay: { type: 'string' },
-  },
-})
+const { values, positionals } = readFuzzArguments(rest)
 
 /** The input under way, for errors that nobody catches. */
 let current = { name: '', input: Buffer.alloc(0) }

@@ -1,16 +1,10 @@
-/**
- * Fuzzes what reads bytes of a peer, guided by coverage. docs/fuzzing.md says more.
- *
- *     npm run fuzz -- TARGET --seconds N [--seed S]     looks for findings, and keeps inputs that reach new code
- *     npm run fuzz -- TARGET --once                     runs the kept inputs once; `all` for every target
- *     npm run fuzz -- TARGET --minimise                 keeps the least inputs that reach as much
- *     npm run fuzz -- TARGET --replay FILE              runs one input
- */
+/** Fuzzes what reads bytes of a peer, guided by coverage. docs/fuzzing.md says more. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readFuzzArguments } from './fuzz-arguments.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const TSC = 'node_modules/typescript/bin/tsc'
@@ -32,6 +26,8 @@ function build() {
   return folder
 }
 
+// What is wrong is told before anything is built.
+readFuzzArguments(process.argv.slice(2))
 const folder = build()
 try {
   const loop = fileURLToPath(new URL('fuzz-loop.mjs', import.meta.url))

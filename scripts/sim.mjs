@@ -1,26 +1,27 @@
 /**
  * The simulator over this library: production code on virtual time, chance and network, under faults. See
  * docs/testing.md.
- *
- *     npm run sim -- --seeds 2000            plays seeds 1 to 2000, on all cores
- *     npm run sim -- --seeds 500 --from 9001
- *     npm run sim -- --seed 17 --trace       plays one again, and prints what happened
- *     npm run sim -- --plant all             tests the simulator: every bug of scripts/plants.mjs is to be caught,
- *                                            within 2000 seeds or as many as --seeds says
- *     npm run sim -- --plant NAME --seed 17 --trace
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.mjs'
 import { PLANTS, plant } from './plants.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const BUILD = join(root, '.sim/build')
 
-const { values: options } = parseArgs({
+const USAGE = `npm run sim -- --seeds 2000            plays seeds 1 to 2000, on all cores
+npm run sim -- --seeds 500 --from 9001
+npm run sim -- --seed 17 --trace       plays one again, and prints what happened
+npm run sim -- --plant all             tests the simulator: every bug of scripts/plants.mjs is to be caught,
+                                       within 2000 seeds or as many as --seeds says
+npm run sim -- --plant NAME --seed 17 --trace
+also: --workers N, how many processes play`
+
+const { values: options } = readArguments(USAGE, {
   options: {
     seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '1' },

@@ -1,13 +1,10 @@
-/**
- * Runs the tests on several releases of Node, fetched through npm into a cache outside the tree.
- *
- *     node scripts/test-matrix.mjs [20 22 24 26] [-- arguments for vitest]
- */
+/** Runs the tests on several releases of Node, fetched through npm into a cache outside the tree. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from './arguments.mjs'
 
 const ALL = ['20', '22', '24', '26']
 const MINUTES_PER_RELEASE = 15
@@ -78,7 +75,11 @@ function attempt(release, vitestArguments) {
 }
 
 const separator = process.argv.indexOf('--')
-const releases = process.argv.slice(2, separator === -1 ? undefined : separator)
+const args = process.argv.slice(2, separator === -1 ? undefined : separator)
+const { positionals: releases } = readArguments('npm run test:matrix -- [20 22 24 26] [-- arguments for vitest]', {
+  args,
+  allowPositionals: true,
+})
 const vitestArguments = separator === -1 ? [] : process.argv.slice(separator + 1)
 mkdirSync(cache, { recursive: true })
 

@@ -15,7 +15,7 @@ export class Counters {
   lookUpsStarted = 0
   /** Addresses of an answer that are not used, because there are more than `pool.maxEndpoints`. */
   endpointsLeftOut = 0
-  /** Endpoints put out because their calls failed. */
+  /** Endpoints ejected because their calls failed. */
   endpointsEjected = 0
   callsStarted = 0
   callsSucceeded = 0

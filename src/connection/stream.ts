@@ -2,20 +2,21 @@
 // Long: both halves of a stream and both of its ends, opener and server, are one state with one queue.
 import { failure, processed, type TransportError } from '../base/errors.js'
 import type { ByteBudget } from '../memory/byte-budget.js'
-import type { ByteWriter } from '../memory/byte-writer.js'
-import { Ring } from '../memory/ring.js'
 import { encodeFault } from '../wire/fault.js'
-import { endFrame, KIND } from '../wire/frame.js'
+import { endFrame, KIND, LEAST_LENGTH } from '../wire/frame.js'
 import type { Cancels } from './cancels.js'
 import { faultOf } from './control-frames.js'
 import { COST_BYTES, ReceiveCredit, SendCredit } from './credit.js'
+import type { Encoder } from './encoder.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import { HeldBody } from './held-body.js'
 import type { InboundMessage } from './inbound.js'
+import { LargeMessage } from './large-message.js'
 import { Pace } from './pace.js'
 import { reentrant } from './reentrant.js'
 import { SENDER, type Sender, type SenderTurn } from './sender.js'
+import { type HeldItem, StreamQueue } from './stream-queue.js'
 import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.js'
 import type { Ticket } from './ticket.js'
 import type { WriteLoop } from './write-loop.js'
@@ -31,13 +32,8 @@ export interface StreamSink {
    * opener has given the stream up. Of both: the connection is lost.
    */
   onOver(error: TransportError | null, metadata: Buffer): void
-  /** There is room again for who was told that there is none. */
-  onRoom(): void
-}
-
-/** Makes bytes of values. */
-export interface Encoder {
-  encode(value: unknown, out: ByteWriter): void
+  /** There is room again for who was told that there is none. `refusal`: why what was written last is not sent after all. */
+  onRoom(refusal: Error | null): void
 }
 
 /** What a stream has in common with the others of its connection. */
@@ -52,18 +48,12 @@ export interface StreamPlace {
   readonly peerWindowBytes: number
   /** Of all streams together: what waits to be sent. */
   heldBytes: number
+  /** The last large message of each lane. */
+  readonly large: (LargeMessage | null)[]
   /** The stream's OPEN leaves now, under the id that is returned. */
   onLeave(stream: Stream): number
   /** Nothing of the stream is left to send. */
   onGone(stream: Stream): void
-}
-
-/** A frame that waits: for credit, for the socket, or behind another. */
-interface HeldItem {
-  readonly kind: number
-  readonly flags: number
-  readonly aux: number
-  readonly body: HeldBody
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -85,8 +75,7 @@ export class Stream implements Sender, Ticket {
   readonly #place: StreamPlace
   readonly #credit: SendCredit
   readonly #receive: ReceiveCredit
-  readonly #held = new Ring<HeldItem>()
-  #heldBytes = 0
+  readonly #queue: StreamQueue
   #state: StreamState
   #queued = false
   #wantsRoom = false
@@ -95,6 +84,7 @@ export class Stream implements Sender, Ticket {
   constructor(place: StreamPlace, id: number, lane: number, ours: boolean, ended: boolean, sink: StreamSink) {
     const { streamWindowBytes, maxWindowBytes } = place.environment.flow
     this.#place = place
+    this.#queue = new StreamQueue(place)
     this.id = id
     this.lane = lane
     this.ours = ours
@@ -117,6 +107,10 @@ export class Stream implements Sender, Ticket {
     return this.#state === 'reset' || this.#state === 'closed'
   }
 
+  get unheard(): boolean {
+    return this.#state === 'reset' || (this.ours && this.#state === 'closed')
+  }
+
   get leftMs(): number {
     if (this.expiresAt === Number.POSITIVE_INFINITY) return 0
     return Math.max(1, Math.ceil(this.expiresAt - this.#place.environment.clock.now()))
@@ -126,7 +120,7 @@ export class Stream implements Sender, Ticket {
   get waitsForPeer(): boolean {
     if (this.#state === 'reset') return false
     const hungry = !this.ours && this.#state === 'open' && this.#receive.held === 0
-    return hungry || ((this.#held.length > 0 || this.#wantsRoom) && !this.#credit.open)
+    return hungry || ((this.#queue.length > 0 || this.#wantsRoom) && !this.#credit.open)
   }
 
   /** Shared with the other streams of the connection. */
@@ -147,23 +141,32 @@ export class Stream implements Sender, Ticket {
   /**
    * Sends a message, or queues it. Returns whether there is room for another: who is told that there is not and goes on
    * fills the queue, and then gets `queue-full`. Throws what is wrong with the value.
+   *
+   * The first of a queue always has a place: whoever wrote it was never told to wait. Where the streams of the connection
+   * hold all that they may it waits as the value that it is, which costs nothing more; what is wrong with it is then told
+   * through `onRoom`.
    */
   write(flags: number, encoder: Encoder, value: unknown): boolean {
     const { writes, environment } = this.#place
     if (writes.encoding) throw reentrant()
     if (this.ours && this.#state !== 'open') throw failure('misuse', 'nothing can be sent after the end')
     const held = this.#mustWait()
-    if (held && this.#full()) throw this.#queueFull()
-    try {
-      writes.beginMessage(KIND.STREAM_DATA, flags, 0, this.id)
-      encoder.encode(value, writes.out)
-      if (held) this.#hold({ kind: KIND.STREAM_DATA, flags, aux: 0, body: writes.takeBody() })
-      else this.#credit.spend(COST_BYTES + writes.endMessage())
-    } catch (error) {
-      writes.abandon()
-      throw error
+    if (held && this.#queue.defers) {
+      this.#queue.putUnencoded(KIND.STREAM_DATA, flags, encoder, value)
+      this.#wake()
+    } else {
+      if (held && this.#queue.full) throw this.#queueFull()
+      try {
+        writes.beginMessage(KIND.STREAM_DATA, flags, 0, this.id)
+        encoder.encode(value, writes.out)
+        if (held) this.#hold(KIND.STREAM_DATA, flags, 0, writes.takeBody())
+        else this.#credit.spend(COST_BYTES + writes.endMessage())
+      } catch (error) {
+        writes.abandon()
+        throw error
+      }
+      environment.counters.streamMessagesSent += 1
     }
-    environment.counters.streamMessagesSent += 1
     if (!this.#mustWait()) return true
     this.#wantsRoom = true
     this.#wake()
@@ -179,7 +182,7 @@ export class Stream implements Sender, Ticket {
   /** Of the opener: gives the stream up. Returns false where the server has settled already. */
   reset(error: TransportError): boolean {
     if (!this.#advance('reset')) return false
-    this.#drop()
+    this.#queue.drop()
     // It never leaves, and so takes no place with the peer.
     if (this.unsent) this.#gone()
     else this.#sendReset(error)
@@ -191,7 +194,7 @@ export class Stream implements Sender, Ticket {
     const given = this.#state === 'reset'
     if (!this.#advance('settle')) return
     this.#receive.close()
-    if (given) this.#drop()
+    if (given) this.#queue.drop()
     if (error === null) this.#sendEnd(0, metadata)
     else this.#sendEnd(error.statusNumber, encodeFault(faultOf(error)))
   }
@@ -226,7 +229,7 @@ export class Stream implements Sender, Ticket {
       const given = this.#state === 'reset'
       this.#advance('settle')
       // Nobody reads it any more, and credit for it may never come.
-      this.#drop()
+      this.#queue.drop()
       this.#gone()
       if (!given) this.sink.onOver(error, metadata)
       return null
@@ -244,7 +247,7 @@ export class Stream implements Sender, Ticket {
       this.#cutShort(error)
       return
     }
-    this.#drop()
+    this.#queue.drop()
     this.sink.onOver(error, NOTHING)
   }
 
@@ -266,7 +269,7 @@ export class Stream implements Sender, Ticket {
   onClosed(error: TransportError): void {
     const given = this.#state === 'reset'
     // Also of one that has settled, whose end waits behind data without credit.
-    this.#drop()
+    this.#queue.drop()
     if (!this.#advance('settle')) return
     if (!given) this.sink.onOver(error, NOTHING)
   }
@@ -274,14 +277,16 @@ export class Stream implements Sender, Ticket {
   /** Sends one message that waited. */
   send(): SenderTurn {
     const { writes } = this.#place
-    const item = this.#held.peek()
+    const item = this.#queue.head
     if (item === undefined || !this.#maySend(item)) return this.#done()
-    this.#take()
+    const large = item.kind === KIND.STREAM_DATA && this.#isLarge(item)
+    if (large && this.#place.large[this.lane]?.underWay === true) return SENDER.ROTATE
+    this.#queue.take()
     if (item.kind === KIND.STREAM_DATA) {
-      writes.beginMessage(item.kind, item.flags, 0, this.id)
-      item.body.put(writes.out, 0, item.body.bytes)
-      this.#credit.spend(COST_BYTES + writes.endMessage())
-      return this.#held.length > 0 ? SENDER.ROTATE : this.#done()
+      const refusal = this.#sendData(item, large ? new LargeMessage(this) : null)
+      // Nothing waits behind it but an end.
+      if (refusal !== null) this.#tellRoom(refusal)
+      return this.#queue.length > 0 ? SENDER.ROTATE : this.#done()
     }
     writes.beginControl(item.kind, item.flags, item.aux, this.id)
     item.body.put(writes.out, 0, item.body.bytes)
@@ -291,39 +296,44 @@ export class Stream implements Sender, Ticket {
     return this.#done()
   }
 
+  /** It may come to more than one frame. */
+  #isLarge({ body, value }: HeldItem): boolean {
+    const { wholeFrameBytes } = this.#place.writes
+    return value !== null || (wholeFrameBytes > 0 && LEAST_LENGTH + body.bytes > wholeFrameBytes)
+  }
+
+  /** Returns what is wrong with a value that is encoded only now. */
+  #sendData({ kind, flags, body, value }: HeldItem, large: LargeMessage | null): Error | null {
+    const { writes, environment } = this.#place
+    try {
+      writes.beginMessage(kind, flags, 0, this.id)
+      if (value === null) body.put(writes.out, 0, body.bytes)
+      else value.encoder.encode(value.value, writes.out)
+      this.#credit.spend(COST_BYTES + writes.endMessage(large))
+    } catch (error) {
+      writes.abandon()
+      if (value === null) throw error
+      return error instanceof Error ? error : new Error(String(error))
+    }
+    if (value !== null) environment.counters.streamMessagesSent += 1
+    if (large !== null) this.#place.large[this.lane] = large
+    return null
+  }
+
   #mustWait(): boolean {
-    return this.#held.length > 0 || !this.#credit.open || this.#place.writes.mustWait
+    return this.#queue.length > 0 || !this.#credit.open || this.#place.writes.mustWait
   }
 
-  #full(): boolean {
-    const { mailbox, limits } = this.#place.environment
-    if (this.#place.heldBytes >= limits.maxQueuedBytes) return true
-    return this.#held.length >= mailbox.maxMessages || this.#heldBytes >= mailbox.maxBytes
-  }
-
-  #hold(item: HeldItem): void {
-    this.#held.push(item)
-    this.#heldBytes += item.body.bytes
-    this.#place.heldBytes += item.body.bytes
+  #hold(kind: number, flags: number, aux: number, body: HeldBody): void {
+    this.#queue.put(kind, flags, aux, body)
     this.#wake()
   }
 
   /** An end that waits behind data goes without it: nobody reads it, and credit for it may never come. */
   #cutShort(error: TransportError): void {
-    if (this.#state !== 'closed' || this.#held.peek()?.kind !== KIND.STREAM_DATA) return
-    this.#drop()
+    if (this.#state !== 'closed' || this.#queue.head?.kind !== KIND.STREAM_DATA) return
+    this.#queue.drop()
     this.#sendEnd(error.statusNumber, encodeFault(faultOf(processed(error, 'yes'))))
-  }
-
-  #take(): void {
-    const bytes = this.#held.shift()?.body.bytes ?? 0
-    this.#heldBytes -= bytes
-    this.#place.heldBytes -= bytes
-  }
-
-  /** What waited is not sent. */
-  #drop(): void {
-    while (this.#held.length > 0) this.#take()
   }
 
   /** The peer keeps the deadline by itself. Telling it of a thousand at once would only have it close the connection. */
@@ -337,8 +347,8 @@ export class Stream implements Sender, Ticket {
   /** An END, behind what waits. */
   #sendEnd(aux: number, body: Buffer): void {
     const { writes } = this.#place
-    if (this.#held.length > 0 || writes.mustWait || writes.encoding) {
-      this.#hold({ kind: KIND.STREAM_END, flags: 0, aux, body: HeldBody.from(body) })
+    if (this.#queue.length > 0 || writes.mustWait || writes.encoding) {
+      this.#hold(KIND.STREAM_END, 0, aux, HeldBody.from(body))
       return
     }
     writes.control(KIND.STREAM_END, 0, aux, this.id, body)
@@ -347,7 +357,7 @@ export class Stream implements Sender, Ticket {
 
   #wake(): void {
     if (this.#queued) return
-    const next = this.#held.peek()
+    const next = this.#queue.head
     const ready = next === undefined ? this.#wantsRoom && this.#credit.open : this.#maySend(next)
     if (!ready) return
     this.#queued = true
@@ -360,11 +370,13 @@ export class Stream implements Sender, Ticket {
 
   #done(): SenderTurn {
     this.#queued = false
-    if (this.#held.length === 0 && this.#wantsRoom && this.#credit.open && !this.withdrawn) {
-      this.#wantsRoom = false
-      this.sink.onRoom()
-    }
+    if (this.#queue.length === 0 && this.#wantsRoom && this.#credit.open && !this.withdrawn) this.#tellRoom(null)
     return SENDER.DONE
+  }
+
+  #tellRoom(refusal: Error | null): void {
+    this.#wantsRoom = false
+    this.sink.onRoom(refusal)
   }
 
   #gone(): void {
@@ -381,6 +393,6 @@ export class Stream implements Sender, Ticket {
 
   #queueFull(): TransportError {
     this.#place.environment.counters.failed('queue-full')
-    return failure('queue-full', `${this.#held.length} messages of this stream wait for the peer to read`)
+    return failure('queue-full', `${this.#queue.length} messages of this stream wait for the peer to read`)
   }
 }

@@ -1,14 +1,17 @@
 // Hot path: `onData` runs for every message of every stream.
 import { failure, processed, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
+import { LANE_COUNT } from '../mailbox/lane.js'
 import { ByteBudget } from '../memory/byte-budget.js'
 import type { FlowFields } from '../wire/hello.js'
 import type { Cancels } from './cancels.js'
+import type { Encoder } from './encoder.js'
 import type { Environment } from './environment.js'
 import type { Flow } from './flow.js'
 import type { InboundMessage } from './inbound.js'
+import type { LargeMessage } from './large-message.js'
 import { reentrant } from './reentrant.js'
-import { type Encoder, Stream, type StreamPlace, type StreamSink } from './stream.js'
+import { Stream, type StreamPlace, type StreamSink } from './stream.js'
 import { StreamIds } from './stream-ids.js'
 import type { WriteLoop } from './write-loop.js'
 
@@ -40,6 +43,7 @@ export class Streams implements StreamPlace {
   readonly flow: Flow
   readonly peerWindowBytes: number
   heldBytes = 0
+  readonly large = new Array<LargeMessage | null>(LANE_COUNT).fill(null)
   readonly decodedAhead = new ByteBudget(DECODED_AHEAD_BYTES)
   readonly #byId = new Map<number, Stream>()
   /** 1 where we dialled and our ids are odd, else 0. */

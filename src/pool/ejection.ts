@@ -46,7 +46,7 @@ export class Ejection<M extends Member> {
   judge(endpoint: Endpoint<M>): void {
     endpoint.look()
     const { health } = endpoint
-    if (health.relapsed || (health.state === 'in use' && health.failing && this.#outOfLine(endpoint)))
+    if (health.relapsed || (health.state === 'in-use' && health.failing && this.#outOfLine(endpoint)))
       this.#eject(endpoint)
   }
 
@@ -70,7 +70,7 @@ export class Ejection<M extends Member> {
 
   /** Nobody else is left: an endpoint that fails is better than none. Returns whether that brought any back. */
   restoreAll(): boolean {
-    const out = this.#owner.endpoints().filter(({ health, members }) => health.state !== 'in use' && members.size > 0)
+    const out = this.#owner.endpoints().filter(({ health, members }) => health.state !== 'in-use' && members.size > 0)
     for (const endpoint of out) this.#restore(endpoint)
     return out.length > 0
   }
@@ -88,9 +88,9 @@ export class Ejection<M extends Member> {
   /** Whether most of the others are well, and enough of them are left. Where all fail, the fault is not with one. */
   #outOfLine(endpoint: Endpoint<M>): boolean {
     const all = this.#owner.endpoints()
-    const out = all.filter(({ health }) => health.state !== 'in use').length
+    const out = all.filter(({ health }) => health.state !== 'in-use').length
     if ((out + 1) * 2 > all.length) return false
-    const others = all.filter((one) => one !== endpoint && one.health.state === 'in use' && one.members.size > 0)
+    const others = all.filter((one) => one !== endpoint && one.health.state === 'in-use' && one.members.size > 0)
     for (const other of others) other.look()
     return others.filter(({ health }) => health.doubtful).length * 2 < others.length
   }

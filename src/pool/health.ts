@@ -1,6 +1,6 @@
 import type { EjectionOptions } from './options.js'
 
-export type HealthState = 'in use' | 'ejected' | 'probing'
+export type HealthState = 'in-use' | 'ejected' | 'probing'
 
 /** A probe that has no outcome by then does not keep the next one waiting: it may have been a message without one. */
 const PROBE_MS = 1_000
@@ -11,7 +11,7 @@ const PROBE_MS = 1_000
  */
 export class Health {
   readonly #options: EjectionOptions
-  #state: HealthState = 'in use'
+  #state: HealthState = 'in-use'
   /** Failures more than answers, since there were as many of both. */
   #score = 0
   #answered = 0
@@ -67,7 +67,7 @@ export class Health {
   /** `chance`, from 0 to 1, spreads the end over half of the time: what was put out together comes back one by one. */
   eject(now: number, chance: number): void {
     const { minMs, maxMs } = this.#options
-    if (this.#state === 'in use' && now - this.#returnedAt >= maxMs) this.#ejections = 0
+    if (this.#state === 'in-use' && now - this.#returnedAt >= maxMs) this.#ejections = 0
     const fullMs = Math.min(maxMs, minMs * 2 ** this.#ejections)
     this.#ejections += 1
     this.#state = 'ejected'
@@ -95,7 +95,7 @@ export class Health {
   }
 
   restore(now: number): void {
-    this.#state = 'in use'
+    this.#state = 'in-use'
     this.#score = 0
     this.#returnedAt = now
   }

@@ -267,7 +267,7 @@ export class Pool<M extends Member> {
         this.#bulkState = 'enough'
         home.bulk.add(member)
       }
-      if (home.health.state === 'in use') this.#offer(member, home)
+      if (home.health.state === 'in-use') this.#offer(member, home)
     } else wish.grant(member)
     this.#replenish()
   }
@@ -379,7 +379,7 @@ export class Pool<M extends Member> {
 
 /** Well before ill, reached before not, low ranks before high ones, and for bulk those without any. */
 function order<M extends Member>({ health, failures, rank, bulk }: Endpoint<M>, forBulk: boolean): number {
-  const ill = health.state === 'in use' ? 0 : 1
+  const ill = health.state === 'in-use' ? 0 : 1
   return ill * 4e9 + (failures > 0 ? 2e9 : 0) + rank * 2 + (forBulk ? Math.min(1, bulk.size) : 0)
 }
 

@@ -16,10 +16,10 @@ export interface LinkConditions {
   /** The chance that a read gets only some of what has arrived. */
   readonly splitChance: number
   /**
-   * `up`; `stalled`: what is sent waits here, and arrives when the link is up again; `black hole`: it is lost, and with
+   * `up`; `stalled`: what is sent waits here, and arrives when the link is up again; `black-hole`: it is lost, and with
    * it the connection, of which neither side hears until the link is up again.
    */
-  readonly state: 'up' | 'stalled' | 'black hole'
+  readonly state: 'up' | 'stalled' | 'black-hole'
   /** What becomes of dials: `refused` as by a host where nobody listens, `reset` as soon as they are accepted. */
   readonly dials: 'accepted' | 'refused' | 'reset'
   /** How much longer dials take than bytes. */
@@ -43,7 +43,7 @@ export function changedConditions(current: LinkConditions, changes: unknown): Li
     jitterMs: amount(current.jitterMs, 0, MAX_DELAY_MS),
     bufferBytes: integer(current.bufferBytes, 1, MAX_BUFFER_BYTES),
     splitChance: amount(current.splitChance, 0, 1),
-    state: oneOf(current.state, ['up', 'stalled', 'black hole']),
+    state: oneOf(current.state, ['up', 'stalled', 'black-hole']),
     dials: oneOf(current.dials, ['accepted', 'refused', 'reset']),
     dialDelayMs: amount(current.dialDelayMs, 0, MAX_DELAY_MS),
   })

@@ -140,10 +140,10 @@ export class Pipe implements LinkUser {
     this.#schedule()
   }
 
-  onLinkState(state: 'up' | 'stalled' | 'black hole'): void {
+  onLinkState(state: 'up' | 'stalled' | 'black-hole'): void {
     this.#unschedule()
     if (state === 'up') this.#schedule()
-    if (state === 'black hole' && this.#travelling.length > 0) this.lose()
+    if (state === 'black-hole' && this.#travelling.length > 0) this.lose()
   }
 
   /** The way back is good again, on which the writer hears that there is room. */
@@ -170,7 +170,7 @@ export class Pipe implements LinkUser {
 
   #send(what: Segment['what']): void {
     if (typeof what !== 'string') this.#travellingBytes += what.length
-    if (this.lost || this.link.conditions.state === 'black hole') {
+    if (this.lost || this.link.conditions.state === 'black-hole') {
       this.lose()
       return
     }

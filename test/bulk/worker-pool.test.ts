@@ -340,8 +340,10 @@ describe('close', () => {
     expect(pool.info().threads).toBe(0)
   })
 
-  it('of a pool that never ran is nothing', async () => {
-    await poolOf().close()
+  it('has nothing to wait for in a pool that never ran', async () => {
+    const pool = poolOf()
+    await pool.close()
+    expect(pool.info()).toMatchObject({ threads: 0, underWay: 0 })
   })
 })
 

@@ -106,7 +106,7 @@ describe('an endpoint that fails every call', () => {
       bad.call()
     }
     pool.pick()
-    expect([states(pool)[0], pool.offers(bad)]).toEqual(['in use', true])
+    expect([states(pool)[0], pool.offers(bad)]).toEqual(['in-use', true])
     await stage.clock.advanceAsync(8_000)
     run(pool, 1_000, first)
     expect(pool.endpoints().find(({ state }) => state === 'ejected')?.ejectedForMs).toBeLessThanOrEqual(1_000)
@@ -199,7 +199,7 @@ describe('ejection', () => {
         pool.onFault(member)
       }
     }
-    expect([states(pool), stage.counters.endpointsEjected]).toEqual([Array(4).fill('in use'), 0])
+    expect([states(pool), stage.counters.endpointsEjected]).toEqual([Array(4).fill('in-use'), 0])
   })
 
   it('takes nobody who fails less often than it answers, or hardly anybody', async ({ stage }) => {
@@ -229,7 +229,7 @@ describe('ejection', () => {
     good.usable = false
     pool.leave(good)
     expect(pool.pick()?.endpoint).toBe(0)
-    expect(states(pool)[0]).toBe('in use')
+    expect(states(pool)[0]).toBe('in-use')
   })
 
   it('counts the calls that a lost connection takes along', async ({ stage }) => {
@@ -254,6 +254,6 @@ describe('ejection', () => {
     run(pool, 100, first)
     expect(stage.wheel.armed).toBe(1)
     pool.update(endpoints.slice(1).map((endpoint) => endpoint.place()))
-    expect([stage.wheel.armed, states(pool)]).toEqual([0, ['in use', 'in use']])
+    expect([stage.wheel.armed, states(pool)]).toEqual([0, ['in-use', 'in-use']])
   })
 })

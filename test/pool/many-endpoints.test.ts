@@ -76,7 +76,7 @@ describe('each of several endpoints', () => {
     expect(facts).toEqual([
       {
         address: 'fake:0',
-        state: 'in use',
+        state: 'in-use',
         ejectedForMs: 0,
         circuit: 'closed',
         connections: 1,
@@ -87,7 +87,7 @@ describe('each of several endpoints', () => {
       },
       {
         address: 'fake:1',
-        state: 'in use',
+        state: 'in-use',
         ejectedForMs: 0,
         circuit: 'open',
         connections: 0,

@@ -180,7 +180,7 @@ describe('one of five replicas that fails all it is asked', () => {
     expect(bad).toBeGreaterThanOrEqual(5)
     expect(bad).toBeLessThanOrEqual(10)
     expect(client.metrics().endpointsEjected).toBeGreaterThan(0)
-    const [out] = client.info().endpoints.filter(({ state }) => state !== 'in use')
+    const [out] = client.info().endpoints.filter(({ state }) => state !== 'in-use')
     expect(out).toMatchObject({ address: servers[0]?.address, connections: 1, faults: bad })
   })
 })

@@ -117,7 +117,7 @@ export class Faults {
     const connectMs = this.#plan.options.socket?.connectTimeoutMs ?? 5_000
     for (const link of links) {
       if (fault === 'stall') link.set({ state: 'stalled' })
-      else if (fault === 'black hole') link.set({ state: 'black hole' })
+      else if (fault === 'black-hole') link.set({ state: 'black-hole' })
       else if (fault === 'refused dials') link.set({ dials: 'refused' })
       else if (fault === 'reset dials') link.set({ dials: 'reset' })
       else link.set({ dialDelayMs: this.#draw.magnitude(1, 2 * connectMs) })
@@ -127,7 +127,7 @@ export class Faults {
     this.#simulation.after(forMs, () => {
       if (this.#healed) return
       for (const link of links) {
-        if (fault === 'stall' || fault === 'black hole') link.set({ state: 'up' })
+        if (fault === 'stall' || fault === 'black-hole') link.set({ state: 'up' })
         else link.set({ dials: 'accepted', dialDelayMs: 0 })
       }
     })

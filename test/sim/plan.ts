@@ -5,7 +5,7 @@ export const FAULTS = [
   'reset',
   'forged end',
   'stall',
-  'black hole',
+  'black-hole',
   'refused dials',
   'reset dials',
   'slow dials',

@@ -100,7 +100,7 @@ export class Site {
     return this.callers.every(({ client, plan }) => {
       const { pool, endpoints } = client.info()
       // Who was put out comes back with the next calls.
-      const out = endpoints.reduce((sum, { state, connections }) => sum + (state === 'in use' ? 0 : connections), 0)
+      const out = endpoints.reduce((sum, { state, connections }) => sum + (state === 'in-use' ? 0 : connections), 0)
       return pool.ready + out === pool.size && pool.size >= (plan.pool.min ?? 1) && pool.borrowed === 0
     })
   }

@@ -159,7 +159,7 @@ describe('a link', () => {
   test('that is a black hole loses what is sent, and with it the connection', async () => {
     const { simulation, outcomes, askAt } = twoMachines()
     const link = simulation.network.link('here', 'there')
-    simulation.after(50, () => link.set({ state: 'black hole' }))
+    simulation.after(50, () => link.set({ state: 'black-hole' }))
     askAt(100, 1)
     simulation.after(900, () => link.heal())
     await simulation.run({ forMs: 899 })
