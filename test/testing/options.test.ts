@@ -16,7 +16,7 @@ describe('the conditions of a link', () => {
     [{ bufferBytes: 0 }, 'option-range', 'option bufferBytes must be between 1'],
     [{ bufferBytes: 1.5 }, 'option-type', 'option bufferBytes must be a whole number'],
     [{ splitChance: 7 }, 'option-range', 'option splitChance must be between 0 and 1, got 7'],
-    [{ state: 'blackhole' }, 'option-range', "got 'blackhole'; did you mean black hole?"],
+    [{ state: 'blackhole' }, 'option-range', "got 'blackhole'; did you mean black-hole?"],
     [{ dials: 'nope' }, 'option-range', "option dials must be one of 'accepted', 'refused', 'reset', got 'nope'"],
     [{ dialDelayMs: Number.POSITIVE_INFINITY }, 'option-range', 'option dialDelayMs must be between 0'],
     [null, 'option-type', 'must be an object'],
