@@ -13,6 +13,7 @@ import { echo } from './suites/echo.js'
 import { lanes } from './suites/lanes.js'
 import { memory } from './suites/memory.js'
 import { oneWay } from './suites/one-way.js'
+import { openLoop } from './suites/open-loop.js'
 import { overload } from './suites/overload.js'
 import { quick } from './suites/quick.js'
 import { record } from './suites/record.js'
@@ -26,6 +27,7 @@ const SUITES: readonly Suite[] = [
   echo,
   record,
   oneWay,
+  openLoop,
   stream,
   lanes,
   backpressure,

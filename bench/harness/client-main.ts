@@ -3,14 +3,15 @@ import { connectFloor, FLOOR, floorFrameBytes } from '../subjects/floor.js'
 import type { Connected } from '../subjects/subject.js'
 import { closedLoop, sendLoop } from './closed-loop.js'
 import { Latencies } from './latencies.js'
-import type { Window } from './messages.js'
+import type { Order, Window } from './messages.js'
+import { openLoop } from './open-loop.js'
 import { assignment, cpuUs, memory, serveOrders, tell } from './orders.js'
 
 const { subject, workload, address } = assignment()
 const driver = subject === FLOOR ? await floorDriver() : await callDriver()
 
 interface Driver {
-  run(concurrency: number, ms: number): Promise<Pick<Window, 'count' | 'latenciesMs'>>
+  run(concurrency: number, ms: number, perSecond: number | null): Promise<Pick<Window, 'count' | 'latenciesMs'>>
   close(): Promise<void> | void
 }
 
@@ -30,11 +31,14 @@ async function floorDriver(): Promise<Driver> {
 async function callDriver(): Promise<Driver> {
   const connected = await (await subjectNamed(subject)).connect(address, workload)
   return {
-    async run(concurrency, ms) {
+    async run(concurrency, ms, perSecond) {
       const latencies = new Latencies()
       const endLoad = connected.load?.()
       try {
-        return { count: await measured(connected, concurrency, ms, latencies), latenciesMs: latencies.taken() }
+        return {
+          count: await measured(connected, { concurrency, ms, perSecond }, latencies),
+          latenciesMs: latencies.taken(),
+        }
       } finally {
         await endLoad?.()
       }
@@ -43,7 +47,12 @@ async function callDriver(): Promise<Driver> {
   }
 }
 
-function measured(connected: Connected, concurrency: number, ms: number, latencies: Latencies): Promise<number> {
+function measured(
+  connected: Connected,
+  { concurrency, ms, perSecond }: Pick<Order & { order: 'run' }, 'concurrency' | 'ms' | 'perSecond'>,
+  latencies: Latencies,
+): Promise<number> {
+  if (perSecond !== null) return openLoop(connected, perSecond, ms, latencies)
   switch (workload.kind) {
     case 'one-way':
       return sendLoop(connected, ms)
@@ -60,7 +69,7 @@ serveOrders(async (order) => {
     case 'run': {
       const startedAt = performance.now()
       const cpuBefore = cpuUs()
-      const window = await driver.run(order.concurrency, order.ms)
+      const window = await driver.run(order.concurrency, order.ms, order.perSecond)
       return { ...window, elapsedMs: performance.now() - startedAt, clientCpuUs: cpuUs() - cpuBefore }
     }
     case 'cpu':

@@ -20,7 +20,13 @@ export interface Offered {
 
 /** What it asks of them while they run. */
 export type Order =
-  | { readonly order: 'run'; readonly concurrency: number; readonly ms: number }
+  | {
+      readonly order: 'run'
+      readonly concurrency: number
+      readonly ms: number
+      /** Calls a second, due at even intervals, whatever becomes of them; null for as many as `concurrency` users make. */
+      readonly perSecond: number | null
+    }
   | {
       /** Calls at a fixed rate, whatever becomes of them. */
       readonly order: 'offer'

@@ -13,23 +13,26 @@ export class Pair {
   readonly subject: string
   readonly windows: Measured[] = []
   readonly #workload: Workload
+  readonly #perSecond: number | null
   readonly #server: Child
   readonly #client: Child
 
-  private constructor(subject: string, workload: Workload, server: Child, client: Child) {
+  private constructor(subject: string, workload: Workload, perSecond: number | null, server: Child, client: Child) {
     this.subject = subject
     this.#workload = workload
+    this.#perSecond = perSecond
     this.#server = server
     this.#client = client
   }
 
-  static async start(subject: string, workload: Workload): Promise<Pair> {
+  /** `perSecond`: calls are due at this rate, instead of one after the other. */
+  static async start(subject: string, workload: Workload, perSecond: number | null = null): Promise<Pair> {
     const server = new Child('server', { subject, workload, address: '' })
     try {
       const client = new Child('client', { subject, workload, address: await server.ready<string>() })
       try {
         await client.ready()
-        return new Pair(subject, workload, server, client)
+        return new Pair(subject, workload, perSecond, server, client)
       } catch (error) {
         await client.stop()
         throw error
@@ -42,13 +45,13 @@ export class Pair {
 
   /** Runs without counting, until compilers and pools are warm. */
   async warmUp(concurrency: number, ms: number): Promise<void> {
-    await this.#client.ask({ order: 'run', concurrency, ms })
+    await this.#run(concurrency, ms)
   }
 
   async measure(concurrency: number, ms: number): Promise<void> {
     const receivedBefore = await this.#received()
     const serverBefore = await this.#server.ask<number>({ order: 'cpu' })
-    const { latenciesMs, ...window } = await this.#client.ask<Window>({ order: 'run', concurrency, ms })
+    const { latenciesMs, ...window } = await this.#run(concurrency, ms)
     const serverCpuUs = (await this.#server.ask<number>({ order: 'cpu' })) - serverBefore
     // What counts of a one-way message is that it arrived.
     const count = this.#workload.kind === 'one-way' ? (await this.#received()) - receivedBefore : window.count
@@ -64,6 +67,10 @@ export class Pair {
 
   async stop(): Promise<void> {
     await Promise.all([this.#client.stop(), this.#server.stop()])
+  }
+
+  #run(concurrency: number, ms: number): Promise<Window> {
+    return this.#client.ask<Window>({ order: 'run', concurrency, ms, perSecond: this.#perSecond })
   }
 
   async #received(): Promise<number> {

@@ -51,7 +51,7 @@ async function withPair<T>(use: (pair: Pair) => Promise<T>): Promise<T> {
 }
 
 async function drain({ client, server }: Pair): Promise<Criterion[]> {
-  await client.ask({ order: 'run', concurrency: CONCURRENCY, ms: 1_000 })
+  await client.ask({ order: 'run', concurrency: CONCURRENCY, ms: 1_000, perSecond: null })
   await server.ask({ order: 'watch-delay' })
   const before = await server.ask<number>({ order: 'received' })
   const sent = await client.ask<number>({ order: 'drain' })
@@ -63,7 +63,7 @@ async function drain({ client, server }: Pair): Promise<Criterion[]> {
 /** The same calls in turn on a pair under load and on one without, because the machine is not as fast at all times. */
 async function overload(loaded: Pair, quiet: Pair, windowMs: number, sleepMs: number): Promise<Criterion[]> {
   const perSecond = async ({ client }: Pair): Promise<number> => {
-    const window = await client.ask<Window>({ order: 'run', concurrency: CONCURRENCY, ms: windowMs })
+    const window = await client.ask<Window>({ order: 'run', concurrency: CONCURRENCY, ms: windowMs, perSecond: null })
     return (window.count / window.elapsedMs) * 1_000
   }
   for (let round = 0; round < WARM_ROUNDS; round += 1) for (const pair of [quiet, loaded]) await perSecond(pair)

@@ -21,6 +21,8 @@ export interface Cell {
   readonly name: string
   readonly workload: Omit<Workload, 'dataFolder'>
   readonly concurrency: number
+  /** Calls a second in an open loop; `concurrency` is 0 then. */
+  readonly perSecond?: number
   readonly subjects: readonly string[]
 }
 
@@ -45,7 +47,7 @@ export async function measureMixed(suite: string, entrants: readonly Entrant[], 
   try {
     for (const entrant of wanted) {
       const workload: Workload = { ...entrant.workload, dataFolder: effort.dataFolder }
-      running.push({ pair: await Pair.start(entrant.subject, workload), workload, entrant })
+      running.push({ pair: await Pair.start(entrant.subject, workload, entrant.perSecond), workload, entrant })
     }
     for (const { pair, entrant } of running) await pair.warmUp(entrant.concurrency, effort.warmUpMs)
     for (let round = 0; round < effort.rounds; round += 1) {
