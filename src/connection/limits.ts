@@ -1,5 +1,6 @@
 import type { Reason } from '../base/errors.js'
 import { group, integer, type OutputOf } from '../base/options.js'
+import { PINGS_AT_ONCE } from './round-trip.js'
 
 interface Limit {
   readonly default: number
@@ -15,6 +16,15 @@ interface Limit {
 
 const KiB = 1024
 const MiB = 1024 * KiB
+
+/**
+ * An end of ours tells half of its `cancelBurst` at once and its `cancelsPerSecond` after that. The peer does not say what
+ * it takes, so that no peer may be set to take less than our own do with the defaults. What they told in the 7 s in which
+ * a peer was busy comes beside the half, all of it at once.
+ */
+const CANCEL_BURST = 1_000
+const CANCELS_PER_SECOND = 33
+const LEAST_CANCEL_BURST = CANCEL_BURST / 2 + 250
 
 function limit(
   value: number,
@@ -146,10 +156,22 @@ export const LIMITS = {
     'Without a move of the peer on a stream that waits for it.',
   ),
   maxMethods: limit(4_096, [1, 65_535], 'count', 'too-many-methods', 'Method names of one connection.'),
-  cancelBurst: limit(1_000, [1, 1_000_000], 'count', 'too-many-cancels', 'Cancels at once.'),
-  cancelsPerSecond: limit(33, [1, 1_000_000], 'per second', 'too-many-cancels', 'Cancels after the burst.'),
+  cancelBurst: limit(
+    CANCEL_BURST,
+    [LEAST_CANCEL_BURST, 1_000_000],
+    'count',
+    'too-many-cancels',
+    'Cancels at once. Half of it is what this side tells at once itself: raise it at both ends.',
+  ),
+  cancelsPerSecond: limit(
+    CANCELS_PER_SECOND,
+    [CANCELS_PER_SECOND, 1_000_000],
+    'per second',
+    'too-many-cancels',
+    'Cancels after the burst; also what this side tells itself, like `cancelBurst`.',
+  ),
   errorsPer10s: limit(200, [1, 1_000_000], 'per 10 s', 'too-many-errors', 'Errors of ours that the peer causes.'),
-  pingBurst: limit(10, [1, 1_000_000], 'count', 'too-many-pings', 'Pings at once.'),
+  pingBurst: limit(10, [PINGS_AT_ONCE, 1_000_000], 'count', 'too-many-pings', 'Pings at once.'),
   pingsPerSecond: limit(1, [1, 1_000_000], 'per second', 'too-many-pings', 'Pings after the burst.'),
   maxQueuedControlFrames: limit(
     1_000,

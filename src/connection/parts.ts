@@ -4,9 +4,17 @@ import { LANE_COUNT } from '../mailbox/lane.js'
 import { readU32, TOTAL_BYTES } from '../wire/frame.js'
 import type { Environment } from './environment.js'
 
+/** The least room that a message in parts begins with. */
+const LEAST_BYTES = 1_024
+/** A message has all the room that it claims once one byte in so many has come: with parts of 64 KiB, 2 MiB at once. */
+const EARNED = 32
+
 /** A message of which not all parts have come. */
 interface Joining {
-  readonly body: Buffer
+  /** What its first part says that all of them come to. */
+  readonly total: number
+  /** As long as the total once that is earned; from then on it is the body. */
+  room: Buffer
   bytes: number
   /** What had come at the last look; less than nothing before the first. */
   before: number
@@ -48,8 +56,9 @@ export class Parts {
     if (total > this.#maxBytes) {
       return failure('part-invalid', `parts of a message of ${total} bytes, the limit is ${this.#maxBytes}`)
     }
-    // Pages that nobody has written to take no memory yet: a claim alone costs nothing.
-    const joining = { body: Buffer.allocUnsafeSlow(total), bytes: 0, before: Number.NEGATIVE_INFINITY }
+    const first = end - start - TOTAL_BYTES
+    if (first > total) return beyond(total)
+    const joining = { total, room: roomFor(first, total), bytes: 0, before: Number.NEGATIVE_INFINITY }
     this.#lanes[lane] = joining
     this.#environment.wheel.arm(this.#timer, this.#environment.limits.frameMs)
     return append(joining, bytes, start + TOTAL_BYTES, end)
@@ -62,7 +71,7 @@ export class Parts {
     this.#lanes[lane] = null
     const error = append(open, bytes, start, end)
     if (error !== null) return error
-    return open.bytes === open.body.length ? open.body : failure('part-invalid', 'parts that come short of their total')
+    return open.bytes === open.total ? open.room : failure('part-invalid', 'parts that come short of their total')
   }
 
   close(): void {
@@ -78,7 +87,7 @@ export class Parts {
     for (const joining of this.#lanes) {
       if (joining === null) continue
       const came = joining.bytes - joining.before
-      if (came < Math.min(least, joining.body.length - joining.before) && !this.#owner.paused) {
+      if (came < Math.min(least, joining.total - joining.before) && !this.#owner.paused) {
         this.#owner.onBroken(failure('frame-stalled', `${came} bytes of a message in parts came in ${frameMs} ms`))
         return
       }
@@ -90,10 +99,28 @@ export class Parts {
 }
 
 function append(joining: Joining, bytes: Buffer, start: number, end: number): TransportError | null {
-  if (joining.bytes + (end - start) > joining.body.length) {
-    return failure('part-invalid', `parts of more than the ${joining.body.length} bytes that were announced`)
+  const after = joining.bytes + (end - start)
+  if (after > joining.total) return beyond(joining.total)
+  if (after > joining.room.length) {
+    const room = roomFor(after, joining.total)
+    joining.room.copy(room, 0, 0, joining.bytes)
+    joining.room = room
   }
-  bytes.copy(joining.body, joining.bytes, start, end)
-  joining.bytes += end - start
+  bytes.copy(joining.room, joining.bytes, start, end)
+  joining.bytes = after
   return null
+}
+
+/**
+ * Room for what has come of a message. A claim alone costs nothing: who claims 4 MiB, sends a byte and takes it back, over
+ * and over, would have us make and drop so much each time. So the room doubles with what has come, until that is enough
+ * of the claim for the rest to cost less than reading it did. All the copying together is a tenth of the message at most.
+ */
+function roomFor(bytes: number, total: number): Buffer {
+  if (bytes * EARNED >= total) return Buffer.allocUnsafeSlow(total)
+  return Buffer.allocUnsafeSlow(Math.min(total, Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes)))))
+}
+
+function beyond(total: number): TransportError {
+  return failure('part-invalid', `parts of more than the ${total} bytes that were announced`)
 }

@@ -1,8 +1,13 @@
 /** Not more often than this: the peer may take pings faster than one a second for a flood. */
 const LEAST_INTERVAL_MS = 2_000
-/** The first few may follow one another, within the burst that peers allow: one of them finds nobody busy. */
+/** The first few may follow one another, within the burst that every peer allows: one of them finds nobody busy. */
 const FIRST = 5
 const FIRST_INTERVAL_MS = 50
+/**
+ * What an end of ours may send at once: the first few, and one that is urgent because the connection is drained. No peer
+ * may be set to take less, or it would cut us for what we always do.
+ */
+export const PINGS_AT_ONCE = FIRST + 1
 
 /**
  * How long a frame takes to the peer and its answer back, by PINGs of our own. The least of what was measured counts:

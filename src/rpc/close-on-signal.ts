@@ -19,10 +19,38 @@ const signalRules = group({
 
 export type SignalOptions = InputOf<typeof signalRules>
 
+/** What a signal has begun, of all who close on one: the process ends when the last of them is done. */
+interface Ending {
+  /** The first that came. */
+  readonly signal: NodeJS.Signals
+  closing: number
+  /** Who is done listens on with the others, or a second signal would end the process under them. */
+  readonly takeBacks: (() => void)[]
+}
+
+/** One for the process: who is done first must not cut the others short, least of all with a signal of our own. */
+let ending: Ending | null = null
+
+/** A signal has come for one more of them. Returns what is to be called when that one is done. */
+function begin(signal: NodeJS.Signals, takeBack: () => void): () => void {
+  ending ??= { signal, closing: 0, takeBacks: [] }
+  const mine = ending
+  mine.closing += 1
+  mine.takeBacks.push(takeBack)
+  return () => {
+    mine.closing -= 1
+    if (mine.closing > 0) return
+    ending = null
+    for (const one of mine.takeBacks) one()
+    process.kill(process.pid, mine.signal)
+  }
+}
+
 /**
  * On the first signal closes what is given, one after the other: servers before the clients that their handlers use.
- * Then the process ends as the signal would have ended it. A second signal cuts the grace short. Returns a function
- * that takes all of it back.
+ * Then the process ends as the signal would have ended it. A second signal cuts the grace short. It may be called by
+ * several parts of a program: each closes its own at once with the others, and the process ends when all are done.
+ * Returns a function that takes back this one and no other; what a signal has begun by then goes on.
  */
 export function closeOnSignal(targets: Closable | readonly Closable[], options: SignalOptions = {}): () => void {
   const { signals, graceMs, clock } = signalRules.parse(options, '')
@@ -34,17 +62,24 @@ export function closeOnSignal(targets: Closable | readonly Closable[], options: 
   const takeBack = (): void => {
     for (const signal of signals) process.off(signal, onSignal)
   }
-  const closeAll = async (signal: NodeJS.Signals): Promise<void> => {
+  let open = list
+  const closeAll = async (): Promise<void> => {
     for (const target of list) await target.close({ graceMs: Math.max(0, Math.floor(endsAt - clock.now())) })
-    takeBack()
-    process.kill(process.pid, signal)
+    open = []
   }
   const onSignal = (signal: NodeJS.Signals): void => {
     const first = endsAt === Number.POSITIVE_INFINITY
     endsAt = clock.now() + (first ? graceMs : 0)
-    // A close that fails is a mistake of the target, and ends the process as an unhandled rejection.
-    if (first) void closeAll(signal)
-    else for (const target of list) void target.close({ graceMs: 0 })
+    if (!first) {
+      for (const target of open) void target.close({ graceMs: 0 })
+      return
+    }
+    const over = begin(signal, takeBack)
+    void closeAll().then(over, (error: unknown) => {
+      // A mistake of the target, which ends the process as an unhandled rejection. Where it does not, we do later.
+      clock.nextTurn(over)
+      throw error
+    })
   }
   for (const signal of signals) process.on(signal, onSignal)
   return takeBack

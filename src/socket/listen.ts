@@ -6,7 +6,9 @@ import { channelFacts, keepAlive } from './dial.js'
 import type { SocketOptions } from './options.js'
 import { rewrap } from './reused-read.js'
 import { SocketChannel } from './socket-channel.js'
-import { clearStale, withMode } from './unix-path.js'
+import { clearStale, withMode, wrongMode } from './unix-path.js'
+
+type UnixAddress = Extract<Address, { path: string }>
 
 /** A listening address. Closing it leaves accepted channels alone: they belong to whoever accepted them. */
 export interface Listener {
@@ -53,14 +55,21 @@ export async function listen(address: Address, options: SocketOptions, callbacks
       ...keepAlive(options),
     })
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenFailure(address, cause)))
+    let open = false
+    const refusal = (): Error | null => (address.kind === 'unix' ? modeRefusal(address, options) : null)
     server.on('connection', (socket) => {
       // A peer that is gone already has no address any more.
-      if (address.kind !== 'unix' && socket.remoteAddress === undefined) socket.destroy()
+      const gone = address.kind !== 'unix' && socket.remoteAddress === undefined
+      // In a worker of a cluster somebody may be there before `bound`.
+      if (gone || (!open && refusal() !== null)) socket.destroy()
       else callbacks.onChannel(adopt(socket, address, options))
     })
     const bound = (): void => {
       server.on('error', callbacks.onAcceptFailed)
-      resolve(new BoundListener(server, address))
+      const why = refusal()
+      open = why === null
+      if (why === null) resolve(new BoundListener(server, address))
+      else server.close(() => reject(why))
     }
     if (address.kind === 'unix') {
       withMode(options.unixMode, () => server.listen({ path: address.path, backlog: options.backlog }, bound))
@@ -99,6 +108,19 @@ function adopt(accepted: Socket, address: Address, options: SocketOptions): Byte
   const socket = rewrapped ?? accepted
   channel.attach(socket, channelFacts(socket, address, options, rewrapped !== null))
   return channel
+}
+
+/** Why nobody may be let in at a socket of the file system: it has other permissions than were asked for. */
+function modeRefusal(address: UnixAddress, { unixMode }: SocketOptions): Error | null {
+  try {
+    const mode = wrongMode(address.path, unixMode)
+    if (mode === null) return null
+    const where = formatAddress(address)
+    const why = `it has the permissions ${mode} and not ${unixMode?.toString(8)}, as in a worker of a cluster, where the umask of the primary decides`
+    return failure('listen-failed', `cannot listen at ${where}: ${why}`, { details: { address: where, mode } })
+  } catch (cause) {
+    return listenFailure(address, cause as NodeJS.ErrnoException)
+  }
 }
 
 export function listenFailure(address: Address, cause: NodeJS.ErrnoException): Error {

@@ -14,7 +14,11 @@ export const socketRules = group({
   receiveBufferBytes: optional(integer(0, MIN_KERNEL_BUFFER_BYTES, MAX_KERNEL_BUFFER_BYTES)),
   /** DNS, TCP, TLS and HELLO together. */
   connectTimeoutMs: integer(5_000, 1, 300_000),
-  /** Who may connect to a unix socket, as `chmod` has it, such as 0o660. Left out, the umask of the process decides. */
+  /**
+   * Who may connect to a unix socket, as `chmod` has it, such as 0o660. Left out, the umask of the process decides. It
+   * holds from the first moment, or `listen` fails with `listen-failed`: in a worker of a cluster the primary makes the
+   * socket, and has to set its own umask to what this leaves, such as `process.umask(0o117)`.
+   */
   unixMode: optional(integer(0, 0, 0o777)),
   /** Connections the kernel completes before we accept them. */
   backlog: integer(511, 1, 65_535),

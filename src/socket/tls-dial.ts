@@ -24,7 +24,7 @@ export function dialTls(address: TlsAddress, options: LinkOptions, signal: Abort
       return
     }
     const channel = new SocketChannel()
-    const host = tls.serverName ?? options.serverName ?? address.host
+    const host = withoutDot(tls.serverName ?? options.serverName ?? address.host)
     const { socket, certificate, approve } = open(address, host, tls, channel)
     socket.setNoDelay(options.noDelay)
     const { keepAlive: alive, keepAliveInitialDelay } = keepAlive(options)
@@ -61,6 +61,11 @@ export function dialTls(address: TlsAddress, options: LinkOptions, signal: Abort
     socket.once('error', onError)
     socket.once('secureConnect', onSecure)
   })
+}
+
+/** `host.` is how a resolver is told that the name is whole. It is no part of a name in TLS (RFC 6066, section 3). */
+function withoutDot(host: string): string {
+  return host.replace(/(?<=.)\.$/, '')
 }
 
 interface Opened {

@@ -25,7 +25,7 @@ export const LIMITS = {
   maxOpenCalls: 8,
   maxStreams: 4,
   maxMethods: 16,
-  cancelBurst: 20,
+  cancelBurst: 750,
   msgpackNodes: 1_000,
   msgpackKeys: 100,
 } as const

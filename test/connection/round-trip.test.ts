@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { TokenBucket } from '../../src/base/token-bucket.js'
+import { LIMITS } from '../../src/connection/limits.js'
 import { RoundTrip } from '../../src/connection/round-trip.js'
 
 describe('a round trip', () => {
@@ -27,4 +29,23 @@ describe('a round trip', () => {
     trip.begin(10_000)
     expect([trip.end(2, 10_001), trip.end(1, 10_001), trip.end(1, 10_002)]).toEqual([false, true, false])
   })
+
+  it.each([0, 40, 900, 1_900])(
+    'is measured no more often than any peer takes, also one that reads nothing for the first %i ms',
+    (busyMs) => {
+      const { pingBurst, pingsPerSecond } = LIMITS
+      for (let drainedAt = 0; drainedAt <= 3_000; drainedAt += 10) {
+        const trip = new RoundTrip()
+        const peer = new TokenBucket(pingBurst.min, pingsPerSecond.min, 0)
+        for (let now = 0; now <= 10_000; now += 10) {
+          const id = trip.begin(now, now === drainedAt)
+          if (id === 0) continue
+          const read = Math.max(now, busyMs)
+          expect([drainedAt, peer.take(1, read)]).toEqual([drainedAt, true])
+          trip.end(id, read)
+          now = read
+        }
+      }
+    },
+  )
 })

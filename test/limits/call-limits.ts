@@ -210,9 +210,9 @@ export const callLimits: Table = {
     },
   ],
   cancelBurst: both({
-    limits: { cancelBurst: 20, cancelsPerSecond: 1 },
+    limits: { cancelBurst: 750 },
     at: async (subject) => {
-      cancels(subject, 20)
+      cancels(subject, 750)
       await subject.alive()
     },
     past: async (subject) => {
@@ -221,16 +221,16 @@ export const callLimits: Table = {
     },
   }),
   cancelsPerSecond: both({
-    limits: { cancelBurst: 5, cancelsPerSecond: 2 },
+    limits: { cancelBurst: 750, cancelsPerSecond: 40 },
     at: async (subject) => {
-      cancels(subject, 5)
+      cancels(subject, 750)
       await subject.alive()
       subject.clock.advance(1_000)
-      cancels(subject, 2)
+      cancels(subject, 40)
       await subject.alive()
     },
     past: async (subject) => {
-      subject.clock.advance(490)
+      subject.clock.advance(24)
       cancels(subject, 1)
       await subject.cut('too-many-cancels')
     },
@@ -252,17 +252,17 @@ export const callLimits: Table = {
     },
   }),
   pingBurst: both({
-    limits: { pingBurst: 4 },
-    at: async (subject) => await pings(subject, 4),
+    limits: { pingBurst: 6 },
+    at: async (subject) => await pings(subject, 6),
     past: async (subject) => {
       subject.peer.write(frame(KIND.PING, { id: 1 }))
       await subject.cut('too-many-pings')
     },
   }),
   pingsPerSecond: both({
-    limits: { pingBurst: 2, pingsPerSecond: 2 },
+    limits: { pingBurst: 6, pingsPerSecond: 2 },
     at: async (subject) => {
-      await pings(subject, 2)
+      await pings(subject, 6)
       subject.clock.advance(1_000)
       await pings(subject, 2)
     },

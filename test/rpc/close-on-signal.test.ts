@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { describe, expect } from 'vitest'
-import { closeOnSignal } from '../../src/index.js'
+import { describe, expect, vi } from 'vitest'
+import { type Closable, closeOnSignal } from '../../src/index.js'
+import { deferred } from '../fixtures/deferred.js'
 import { it, type Stage, turn } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 async function started(stage: Stage, graceMs: number): Promise<{ child: ChildProcess; address: string }> {
   const child = stage.fork(new URL('../fixtures/draining-server.mjs', import.meta.url), [`${graceMs}`])
@@ -76,5 +78,106 @@ describe('closeOnSignal', () => {
     [{ graceMs: -1 }, 'option graceMs must be between 0 and 86400000, got -1'],
   ])('says what is wrong with the options %j', (options, message) => {
     expect(() => closeOnSignal([], options as object)).toThrow(message)
+  })
+})
+
+/** Closes when it is told to, and takes down the grace that it was given each time. */
+class Slow implements Closable {
+  readonly graces: (number | undefined)[] = []
+  readonly closed = deferred<void>()
+
+  close({ graceMs }: { graceMs?: number } = {}): Promise<void> {
+    this.graces.push(graceMs)
+    return this.closed.promise
+  }
+}
+
+describe('several closeOnSignal in one process', () => {
+  const SIGNAL = 'SIGHUP'
+  const options = { signals: [SIGNAL], clock: new VirtualClock() } as const
+
+  /** Takes the signals down that the process gets from us, and hands them to whoever still listens. */
+  function ownSignals(): string[] {
+    const sent: string[] = []
+    vi.spyOn(process, 'kill').mockImplementation((pid, signal) => {
+      expect(pid).toBe(process.pid)
+      sent.push(String(signal))
+      process.emit(SIGNAL, SIGNAL)
+      return true
+    })
+    return sent
+  }
+
+  it('end it when the last of them is done, and none hurries another', async () => {
+    const sent = ownSignals()
+    const [first, second] = [new Slow(), new Slow()]
+    closeOnSignal(first, options)
+    closeOnSignal(second, { ...options, graceMs: 60_000 })
+    process.emit(SIGNAL, SIGNAL)
+    expect([first.graces, second.graces]).toEqual([[10_000], [60_000]])
+    first.closed.resolve()
+    await turn()
+    expect([sent, second.graces]).toEqual([[], [60_000]])
+    second.closed.resolve()
+    await turn()
+    expect([sent, first.graces, second.graces]).toEqual([[SIGNAL], [10_000], [60_000]])
+    expect(process.listenerCount(SIGNAL)).toBe(0)
+  })
+
+  it('are hurried by a second signal, those that are done excepted', async () => {
+    const sent = ownSignals()
+    const [first, second] = [new Slow(), new Slow()]
+    closeOnSignal(first, options)
+    closeOnSignal(second, options)
+    process.emit(SIGNAL, SIGNAL)
+    first.closed.resolve()
+    await turn()
+    process.emit(SIGNAL, SIGNAL)
+    expect([first.graces, second.graces]).toEqual([[10_000], [10_000, 0]])
+    second.closed.resolve()
+    await turn()
+    expect([sent, process.listenerCount(SIGNAL)]).toEqual([[SIGNAL], 0])
+  })
+
+  it('stay in force where one is taken back', async () => {
+    const sent = ownSignals()
+    const [first, second] = [new Slow(), new Slow()]
+    const takeBack = closeOnSignal(first, options)
+    closeOnSignal(second, options)
+    takeBack()
+    process.emit(SIGNAL, SIGNAL)
+    second.closed.resolve()
+    await turn()
+    expect([first.graces, second.graces, sent]).toEqual([[], [10_000], [SIGNAL]])
+    expect(process.listenerCount(SIGNAL)).toBe(0)
+  })
+
+  it('wait for one that was taken back while it closed', async () => {
+    const sent = ownSignals()
+    const [first, second] = [new Slow(), new Slow()]
+    const takeBack = closeOnSignal(first, options)
+    closeOnSignal(second, options)
+    process.emit(SIGNAL, SIGNAL)
+    takeBack()
+    second.closed.resolve()
+    await turn()
+    expect(sent).toEqual([])
+    first.closed.resolve()
+    await turn()
+    expect([sent, process.listenerCount(SIGNAL)]).toEqual([[SIGNAL], 0])
+  })
+
+  it('are closed in good order as well where one is made while others close: our signal is its first', async () => {
+    const sent = ownSignals()
+    const [first, late] = [new Slow(), new Slow()]
+    closeOnSignal(first, options)
+    process.emit(SIGNAL, SIGNAL)
+    closeOnSignal(late, options)
+    first.closed.resolve()
+    await turn()
+    expect([sent, late.graces]).toEqual([[SIGNAL], [10_000]])
+    late.closed.resolve()
+    await turn()
+    expect([sent, process.listenerCount(SIGNAL)]).toEqual([[SIGNAL, SIGNAL], 0])
   })
 })

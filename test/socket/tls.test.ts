@@ -278,6 +278,25 @@ describe('a connection over TLS', () => {
     expect(near.facts.remote).toBe(`tls://127.0.0.1:${portOf(listener.address)}`)
   })
 
+  it('is with the host of a name that ends with a dot, which certificates and TLS leave out', async () => {
+    const named: string[] = []
+    const address = await stranger({
+      ALPNProtocols: ['alys/1'],
+      SNICallback: (name, goOn) => {
+        named.push(name)
+        goOn(null)
+      },
+    })
+    for (const name of ['node.example.', 'other.example.']) {
+      const channel = dialling(address, material({ ca: root.pem, serverName: name })).then(
+        (dialled) => dialled.destroy(),
+        ({ reason }) => reason,
+      )
+      expect([name, await channel]).toEqual([name, name === 'node.example.' ? undefined : 'tls-name-mismatch'])
+    }
+    expect(named).toEqual(['node.example', 'other.example'])
+  })
+
   it('is of version 1.2 where both sides take it', async ({ sockets }) => {
     const tls = material({ ...node, ca: root.pem, minVersion: 'TLSv1.2' })
     const { listener, channels } = await listening(sockets, tls)
