@@ -12,8 +12,9 @@ import { OrderWindow, type Work } from './order-window.js'
  * An error, of the source or of a work, is thrown at its place: after the results of the items before it. Then, and
  * also when the loop is left early, the works still under way are aborted and awaited, and the source is returned. So
  * when the loop has ended, no work of it goes on; a work that ignores its signal holds the end up. A source that still
- * owes an item is told, by its `return`, and not awaited: the item may never come. One that owes none is awaited, as
- * `for await` does, so that what it cleans up is clean.
+ * owes an item is told, by its `return` and, where it has that as streams of Node's do, by its `destroy`; it is not
+ * awaited: the item may never come. One that owes none is awaited, as `for await` does, so that what it cleans up is
+ * clean.
  *
  * Throws at once for wrong options.
  */
@@ -28,12 +29,17 @@ export function mapOrdered<T, R>(
   const left = new AbortController()
   const bounds = { concurrency, maxBuffered: maxBuffered ?? concurrency }
   const results = ordered(source, work, bounds, { signal, left: left.signal })
-  // A generator hears `return` only behind the result that it was asked for. Who leaves does not wait for that one:
-  // this may be the source of a loop, or of a stream, that has ended and awaits nothing of it.
+  // A generator hears `return` and `throw` only behind the result that it was asked for. Who leaves does not wait for
+  // that one: this may be the source of a loop, or of a stream, that has ended and awaits nothing of it.
   const end = results.return.bind(results)
+  const fail = results.throw.bind(results)
   results.return = (value) => {
     left.abort()
     return end(value)
+  }
+  results.throw = (error) => {
+    left.abort()
+    return fail(error)
   }
   return results
 }
@@ -55,11 +61,15 @@ async function* ordered<T, R>(
       const next = await window.next()
       if (next === null) break
       if (!next.ok) throw next.error
-      // Left from here, whether by `break` or by an error of the reader, nothing has failed that we know of.
+      // Left from here, whether by `break` or by an error of the loop's body, nothing has failed that we know of.
       failed = false
       yield next.value
       failed = true
     }
+  } catch (error) {
+    // Also one that the reader has thrown in here.
+    failed = true
+    throw error
   } finally {
     signal?.removeEventListener('abort', cancel)
     await window.end(failed)

@@ -1,4 +1,5 @@
 import { failure } from '../base/errors.js'
+import { abandon, isAsync, iteratorOf } from '../base/source.js'
 
 export type Work<T, R> = (item: T, index: number, signal: AbortSignal) => R | Promise<R>
 
@@ -13,7 +14,8 @@ type Bounds = { readonly concurrency: number; readonly maxBuffered: number }
  * Every promise made here is handled in the turn it is made: whatever fails becomes an outcome.
  */
 export class OrderWindow<T, R> {
-  readonly #source: Iterator<T> | AsyncIterator<T>
+  readonly #source: Iterable<T> | AsyncIterable<T>
+  readonly #iterator: Iterator<T> | AsyncIterator<T>
   readonly #asynchronous: boolean
   readonly #work: Work<T, R>
   readonly #bounds: Bounds
@@ -37,10 +39,9 @@ export class OrderWindow<T, R> {
   #wake: (() => void) | null = null
 
   constructor(source: Iterable<T> | AsyncIterable<T>, work: Work<T, R>, bounds: Bounds) {
-    this.#asynchronous = Symbol.asyncIterator in Object(source)
-    this.#source = this.#asynchronous
-      ? (source as AsyncIterable<T>)[Symbol.asyncIterator]()
-      : (source as Iterable<T>)[Symbol.iterator]()
+    this.#asynchronous = isAsync(source)
+    this.#source = source
+    this.#iterator = iteratorOf(source)
     this.#work = work
     this.#bounds = bounds
   }
@@ -87,16 +88,14 @@ export class OrderWindow<T, R> {
     while (this.#underWay > 0) await this.#change()
     this.#outcomes.clear()
     if (this.#sourceEnded) return
-    // Also while it owes an item: a source that waits for one may be woken by nothing else.
-    const returned = this.#returnSource()
     if (this.#pulling) {
-      // The item may never come, and the `return` of a generator waits for it as well. Nobody is there either who could
-      // be told what becomes of them.
-      returned.catch(() => {})
+      // A source that waits for an item may be woken by nothing else. The item may never come, and the `return` of a
+      // generator waits for it as well. Nobody is there either who could be told what becomes of them.
+      void abandon(this.#source, this.#iterator)
       return
     }
     try {
-      await returned
+      await this.#iterator.return?.()
     } catch (error) {
       if (!failed) throw error
     }
@@ -105,11 +104,6 @@ export class OrderWindow<T, R> {
   #abandon(): void {
     this.#open = false
     if (this.#underWay > 0) this.#abort.abort(failure('cancelled', 'nobody waits for this result any more'))
-  }
-
-  /** Rejects also with what is thrown at once. */
-  async #returnSource(): Promise<void> {
-    await this.#source.return?.()
   }
 
   #change(): Promise<void> {
@@ -126,7 +120,7 @@ export class OrderWindow<T, R> {
         void this.#pullLater()
       } else {
         try {
-          this.#take((this.#source as Iterator<T>).next())
+          this.#take((this.#iterator as Iterator<T>).next())
         } catch (error) {
           this.#sourceFailed(error)
         }
@@ -136,7 +130,7 @@ export class OrderWindow<T, R> {
 
   async #pullLater(): Promise<void> {
     try {
-      this.#take(await this.#source.next())
+      this.#take(await this.#iterator.next())
     } catch (error) {
       this.#sourceFailed(error)
     }

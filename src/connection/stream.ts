@@ -23,6 +23,8 @@ import type { WriteLoop } from './write-loop.js'
 
 /** Who hears what comes on a stream. Called from the read path: must not throw. */
 export interface StreamSink {
+  /** Of the server: its handler waits for the opener's next message. */
+  readonly hungry: boolean
   /** A message, borrowed; its cost comes back through `consume` when it has been read. */
   onData(message: InboundMessage): void
   /** Of the server: the opener has ended its half. */
@@ -69,7 +71,7 @@ export class Stream implements Sender, Ticket {
   endPosition = Number.POSITIVE_INFINITY
   /** When its opener waits no more, on the clock; Infinity for never. */
   expiresAt = Number.POSITIVE_INFINITY
-  /** The peer did something since it was last looked at. */
+  /** Something came, or went, since it was last looked at. */
   moved = true
   sink: StreamSink
   readonly #place: StreamPlace
@@ -116,11 +118,10 @@ export class Stream implements Sender, Ticket {
     return Math.max(1, Math.ceil(this.expiresAt - this.#place.environment.clock.now()))
   }
 
-  /** The peer is what it waits for: to send or end its half, all that it sent being read; or to grant credit. */
+  /** The peer is what it waits for: to send or end its half, or to grant credit. */
   get waitsForPeer(): boolean {
-    if (this.#state === 'reset') return false
-    const hungry = !this.ours && this.#state === 'open' && this.#receive.held === 0
-    return hungry || ((this.#queue.length > 0 || this.#wantsRoom) && !this.#credit.open)
+    if (!this.ours && this.#state === 'open' && this.sink.hungry) return true
+    return this.#state !== 'reset' && (this.#queue.length > 0 || this.#wantsRoom) && !this.#credit.open
   }
 
   /** Shared with the other streams of the connection. */
@@ -167,6 +168,7 @@ export class Stream implements Sender, Ticket {
       }
       environment.counters.streamMessagesSent += 1
     }
+    this.moved = true
     if (!this.#mustWait()) return true
     this.#wantsRoom = true
     this.#wake()
@@ -276,7 +278,6 @@ export class Stream implements Sender, Ticket {
 
   /** Sends one message that waited. */
   send(): SenderTurn {
-    const { writes } = this.#place
     const item = this.#queue.head
     if (item === undefined || !this.#maySend(item)) return this.#done()
     const large = item.kind === KIND.STREAM_DATA && this.#isLarge(item)
@@ -288,6 +289,7 @@ export class Stream implements Sender, Ticket {
       if (refusal !== null) this.#tellRoom(refusal)
       return this.#queue.length > 0 ? SENDER.ROTATE : this.#done()
     }
+    const { writes } = this.#place
     writes.beginControl(item.kind, item.flags, item.aux, this.id)
     item.body.put(writes.out, 0, item.body.bytes)
     endFrame(writes.out)

@@ -1,4 +1,5 @@
 import { failure, type Processed, processed, type TransportError } from '../base/errors.js'
+import { forsake } from '../base/source.js'
 import type { Connection } from '../connection/connection.js'
 import type { Environment } from '../connection/environment.js'
 import type { InboundMessage } from '../connection/inbound.js'
@@ -7,8 +8,9 @@ import { reentrant } from '../connection/reentrant.js'
 import type { Stream, StreamSink } from '../connection/stream.js'
 import type { Abortable } from './abort.js'
 import { asError, opaque } from './codec-error.js'
+import { type EarlyPlace, EarlyWrites } from './early-writes.js'
 import { InboundMessages, type InboundOwner } from './inbound-messages.js'
-import { forsake, type MessageSource, MessageWriter } from './message-writer.js'
+import { type MessageSource, MessageWriter } from './message-writer.js'
 import { decodeMetadata, type Metadata, NO_METADATA } from './metadata.js'
 import type { MethodNumbers } from './method-numbers.js'
 import type { AnyMethod } from './service.js'
@@ -23,7 +25,10 @@ export interface ServerStream<Response> extends AsyncIterableIterator<Response, 
 
 /** A conversation: messages both ways, each side at its own pace. */
 export interface DuplexStream<Request, Response> extends ServerStream<Response> {
-  /** Sends a message. Resolves when there is room for another: who awaits it goes at the pace of the server. */
+  /**
+   * Sends a message. Resolves when there is room for another: who awaits it goes at the pace of the server. Who does not
+   * gets `queue-full` when as much waits as `mailbox` has room for, be that for the server or for a connection to it.
+   */
   write(message: Request): Promise<void>
   /** Nothing more comes from us; the server may go on. */
   end(): void
@@ -43,11 +48,16 @@ export interface StreamPlan {
 /** One stream that we opened, from before it has a connection until its server has settled. */
 export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink, InboundOwner, Abortable {
   readonly plan: StreamPlan
+  /** A server takes the time it needs. */
+  readonly hungry = false
   unwatch: (() => void) | null = null
   trailers: Metadata = NO_METADATA
   readonly #environment: Environment
   readonly #onOver: (stream: ClientStream, error: unknown) => void
+  readonly #place: EarlyPlace
   readonly #responses: InboundMessages<unknown>
+  /** What was written before there was a connection. */
+  #early: EarlyWrites | null = null
   readonly #opened: Promise<void>
   #setOpened: () => void = () => {}
   #stream: Stream | null = null
@@ -57,10 +67,16 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   #over = false
 
   /** `onOver` hears of the error with which it ended; null where all went well. */
-  constructor(plan: StreamPlan, environment: Environment, onOver: (stream: ClientStream, error: unknown) => void) {
+  constructor(
+    plan: StreamPlan,
+    environment: Environment,
+    onOver: (stream: ClientStream, error: unknown) => void,
+    place: EarlyPlace,
+  ) {
     this.plan = plan
     this.#environment = environment
     this.#onOver = onOver
+    this.#place = place
     this.#responses = new InboundMessages(plan.method.response, environment, this)
     this.#opened = new Promise((resolve) => {
       this.#setOpened = resolve
@@ -97,7 +113,12 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
       return
     }
     this.#responses.ahead = this.#stream.decodedAhead
-    this.#writer = new MessageWriter(this.#stream, method.request)
+    const writer = new MessageWriter(this.#stream, method.request)
+    this.#writer = writer
+    // In this turn: whoever writes from now on comes behind.
+    this.#early?.send(writer)
+    this.#early = null
+    if (this.#ended) this.#endOurs()
     this.#setOpened()
   }
 
@@ -116,17 +137,14 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
   async write(message: unknown): Promise<void> {
     if (this.plan.request !== null) throw failure('misuse', `${this.plan.method.name} takes one request, and had it`)
     if (this.#ended) throw failure('misuse', 'nothing can be sent after the end')
-    if (this.#writer === null) await this.#opened
-    if (this.#writer === null) throw this.#error
-    await this.#writer.write(message)
+    await (this.#writer === null ? this.#writeEarly(message) : this.#writer.write(message))
   }
 
   end(): void {
     if (this.#ended) return
     this.#ended = true
-    if (this.#stream !== null) this.#endOurs()
-    // Behind what was written before.
-    else void this.#opened.then(() => this.#endOurs())
+    // Without a connection it waits behind what was written before.
+    if (this.#writer !== null) this.#endOurs()
   }
 
   /** Sends all that a source has, then ends our half. What the source throws gives the stream up. */
@@ -178,8 +196,8 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     if (this.#settle(null)) this.#responses.end()
   }
 
-  onRoom(): void {
-    this.#writer?.onRoom()
+  onRoom(refusal: Error | null): void {
+    this.#writer?.onRoom(refusal)
   }
 
   onTaken(cost: number): void {
@@ -190,13 +208,20 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     const why = processed(error, 'yes')
     if (why.reason !== undefined) this.#environment.counters.failed(why.reason)
     this.#stream?.reset(opaque(why))
-    // Whoever took the message gets the error.
-    if (this.#settle({ error: why })) this.#responses.end()
+    this.#settle({ error: why })
+    // Whoever took the message gets the error. What is behind it would look as if nothing were missing.
+    this.#responses.stop()
     return why
   }
 
   onLeft(): void {
     this.cancel()
+  }
+
+  #writeEarly(message: unknown): Promise<void> | null {
+    if (this.#over) throw this.#error
+    this.#early ??= new EarlyWrites(this.plan.method.request, this.#environment, this.#place)
+    return this.#early.add(message)
   }
 
   /** A source that is being sent is told that nobody wants more of it. */
@@ -220,6 +245,8 @@ export class ClientStream implements DuplexStream<unknown, unknown>, StreamSink,
     this.#error = error
     this.unwatch?.()
     this.#writer?.close(error instanceof Error ? error : null)
+    this.#early?.fail(error)
+    this.#early = null
     this.#setOpened()
     if (failed === null) this.#environment.counters.callsSucceeded += 1
     else this.#environment.counters.callsFailed += 1

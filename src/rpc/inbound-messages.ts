@@ -73,6 +73,11 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     return this
   }
 
+  /** Somebody waits for the next message. */
+  get awaited(): boolean {
+    return this.#takers.length > 0
+  }
+
   /** A message came, borrowed. */
   push(message: InboundMessage): void {
     if (this.#ended) return
@@ -121,6 +126,19 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
     else this.fail(error)
   }
 
+  /** The handler has settled. Where something waits, whoever reads on hears that it is missing. */
+  settle(): void {
+    if (this.#waiting.length === 0) this.end()
+    else this.abort(failure('cancelled', 'the handler has settled: what had not been read is gone'))
+  }
+
+  /** No more come, nothing that waits is for anybody, and nobody is to hear why. */
+  stop(): void {
+    this.#drop()
+    this.#failed = null
+    this.end()
+  }
+
   next(): Promise<IteratorResult<T, undefined>> {
     const next = this.#waiting.shift()
     if (next !== undefined) return this.#take(next)
@@ -133,9 +151,7 @@ export class InboundMessages<T> implements AsyncIterableIterator<T, undefined> {
 
   /** Of a loop that was left. */
   return(): Promise<IteratorResult<T, undefined>> {
-    this.#drop()
-    this.#failed = null
-    this.end()
+    this.stop()
     this.#owner.onLeft()
     return Promise.resolve(DONE)
   }

@@ -46,6 +46,10 @@ export class ServedStream implements StreamSink, InboundOwner {
     this.#requests = new InboundMessages(registration.method.request, environment, this)
   }
 
+  get hungry(): boolean {
+    return this.#requests.awaited
+  }
+
   /** Takes the stream over. */
   attach(stream: Stream): void {
     const writer = new MessageWriter(stream, this.#registration.method.response)
@@ -103,8 +107,8 @@ export class ServedStream implements StreamSink, InboundOwner {
     if (!this.#began) this.end(why)
   }
 
-  onRoom(): void {
-    this.#writer?.onRoom()
+  onRoom(refusal: Error | null): void {
+    this.#writer?.onRoom(refusal)
   }
 
   onTaken(cost: number): void {
@@ -147,7 +151,7 @@ export class ServedStream implements StreamSink, InboundOwner {
       // Only a handler sets them, and it has run.
       error = processed(opaque(unusable), 'yes')
     }
-    this.#requests.end()
+    this.#requests.settle()
     this.#writer?.close(null)
     this.#stream?.settle(error, metadata)
     this.#owner.onSettled(this)

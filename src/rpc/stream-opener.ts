@@ -5,6 +5,7 @@ import { ambientCall } from './ambient-call.js'
 import { expired } from './caller.js'
 import { ClientStream, type DuplexStream } from './client-stream.js'
 import { DeadlineWatch } from './deadline.js'
+import type { EarlyPlace } from './early-writes.js'
 import type { MessageSource } from './message-writer.js'
 import { type CallOptions, checkOptions, checkSignal, checkTimeout, laneOf, timeoutWithin } from './options.js'
 import type { Outbound } from './outbound.js'
@@ -15,7 +16,8 @@ import type { Session } from './session.js'
 export type StreamRoute = Pick<Outbound, 'metadata' | 'keptBack' | 'readyForStream' | 'whenReady' | 'onStreamFailed'>
 
 /** Opens streams on whichever connection of a pool is best, and holds their deadlines. */
-export class StreamOpener {
+export class StreamOpener implements EarlyPlace {
+  earlyBytes = 0
   readonly #environment: Environment
   readonly #outbound: StreamRoute
   readonly #open = new Map<ClientStream, number>()
@@ -73,6 +75,7 @@ export class StreamOpener {
         carrier?.caller.onStreamOver(error)
         if (error instanceof TransportError) this.#outbound.onStreamFailed(error)
       },
+      this,
     )
     const open = (session: Session): void => {
       carrier = session

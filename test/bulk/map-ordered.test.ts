@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { mapOrdered } from '../../src/bulk/map-ordered.js'
@@ -311,6 +312,38 @@ describe('an error', () => {
   })
 })
 
+describe('an error that is thrown into the run', () => {
+  const bad = {
+    [Symbol.iterator]: (): Iterator<number> => ({
+      next: () => ({ done: false, value: 1 }),
+      return: () => {
+        throw new Error('return')
+      },
+    }),
+  }
+
+  it("is not replaced by one of the source's return", async () => {
+    const results = mapOrdered(bad, (item) => item, { concurrency: 1 })
+    await results.next()
+    await expect(results.throw(new Error('thrown'))).rejects.toThrow('thrown')
+  })
+
+  it('does not wait for a result that was asked for before', async () => {
+    const bench = new Bench()
+    const source = counted(100)
+    const results = mapOrdered(source, bench.work, { concurrency: 2 })
+    const ends = Promise.allSettled([results.next(), results.throw(new Error('thrown'))])
+    await turn()
+    expect(bench.aborted).toEqual([0, 1])
+    for (const item of [0, 1]) await bench.finish(item)
+    expect(await ends).toEqual([
+      { status: 'fulfilled', value: { done: true, value: undefined } },
+      { status: 'rejected', reason: new Error('thrown') },
+    ])
+    expect([source.pulled, source.returned]).toEqual([2, 1])
+  })
+})
+
 describe('leaving the loop early', () => {
   it('aborts what is under way, waits for it, and returns the source', async () => {
     const bench = new Bench()
@@ -479,6 +512,26 @@ describe('a source that waits for what never comes', () => {
     ])
     const told = answer === null ? 0 : 1
     expect(sources.map(({ asked, returned }) => [asked, returned])).toEqual(Array(3).fill([2, told]))
+  })
+
+  it('and is a stream of Node is destroyed, and holds up no abort, no `break` and no error', async () => {
+    const sources = [1, 2, 3].map(() => new Readable({ objectMode: true, read() {} }))
+    for (const source of sources) source.push(7)
+    const ends = [aborted, left, failed].map((end, index) => end(sources[index] ?? generator()))
+    expect(await Promise.all(ends)).toEqual([
+      expect.objectContaining({ code: 'CANCELLED' }),
+      'ended',
+      new Error('work'),
+    ])
+    expect(sources.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
+  })
+
+  it('and fails when it is destroyed harms nobody', async () => {
+    const source = new Readable({ objectMode: true, read() {}, destroy: (_, done) => done(new Error('of the source')) })
+    source.push(7)
+    expect(await left(source)).toBe('ended')
+    await turn()
+    expect(source.destroyed).toBe(true)
   })
 
   it('and at last has an item or an error is not heard any more', async () => {

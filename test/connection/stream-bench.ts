@@ -20,6 +20,7 @@ export const raw: Encoder = {
 
 /** A sink that notes what it hears. */
 export class Noting implements StreamSink {
+  hungry = true
   readonly heard: string[] = []
   readonly costs: number[] = []
   error: TransportError | null = null
@@ -38,8 +39,8 @@ export class Noting implements StreamSink {
     this.heard.push(error === null ? 'over' : `over: ${error.reason}, ${error.processed}`)
   }
 
-  onRoom(): void {
-    this.heard.push('room')
+  onRoom(refusal: Error | null): void {
+    this.heard.push(refusal === null ? 'room' : `not sent: ${refusal.message}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { failure } from '../../src/base/errors.js'
 import { STATUS } from '../../src/base/status.js'
+import type { Stream } from '../../src/connection/stream.js'
 import type { Talk } from './bench.js'
 import {
   block,
@@ -116,11 +117,37 @@ describe('a stream that nothing moves on for limits.streamIdleMs', () => {
     const sink = new Noting()
     const served = serving(talk, sink)
     talk.channel.say(openFrame(2), dataFrame(2, 'x'.repeat(KiB)))
+    sink.hungry = false
     idle(talk)
     expect(sink.heard).toEqual(['data of 1024'])
     served[0]?.consume(KiB + 12)
+    sink.hungry = true
     idle(talk)
     expect(sink.heard.slice(1)).toEqual(['over: stream-idle, maybe'])
+    talk.end()
+  })
+
+  it('is not where nobody waits for its opener, who only listens', () => {
+    const talk = talking(true, options)
+    const sink = new Noting()
+    sink.hungry = false
+    serving(talk, sink)
+    talk.channel.say(openFrame(2))
+    idle(talk)
+    expect(sink.heard).toEqual([])
+    talk.end()
+  })
+
+  it('is not where its opener gets something now and then', () => {
+    const talk = talking(true, options)
+    const sink = new Noting()
+    const served = serving(talk, sink)
+    talk.channel.say(openFrame(2))
+    for (let round = 0; round < 5; round += 1) {
+      write(served[0] as Stream, 'news')
+      talk.clock.advance(900)
+    }
+    expect(sink.heard).toEqual([])
     talk.end()
   })
 

@@ -31,6 +31,7 @@ const bytes = { encode: (value: unknown, out: { put(bytes: Uint8Array): void }) 
 
 /** Counts what it hears: an end comes at most once, and nothing behind it. */
 class Sink implements StreamSink {
+  readonly hungry = true
   stream: Stream | null = null
   held = 0
   over = 0

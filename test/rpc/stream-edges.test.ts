@@ -91,7 +91,7 @@ describe('a stream without a connection yet', () => {
   function waiting(both: TwoEnds): ClientStream {
     const plan = { method: Shapes.duplex, lane: 1, metadata: null, expiresAt: Number.POSITIVE_INFINITY, request: null }
     both.near.environment.counters.callsStarted += 1
-    return new ClientStream(plan, both.near.environment, () => {})
+    return new ClientStream(plan, both.near.environment, () => {}, { earlyBytes: 0 })
   }
 
   it('keeps what was written before it was ended, in order, and the end behind it', async () => {
