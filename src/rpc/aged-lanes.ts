@@ -12,6 +12,10 @@ export interface Job {
   readonly parts?: JobParts | undefined
   /** Nobody waits for it any more. */
   readonly stale: boolean
+  /** Of the lanes: it has a place in them. One that lies there without is passed over when its turn comes. */
+  waits: boolean
+  /** Of the queue of a handler, for messages: their connection is gone. */
+  orphaned?: boolean
   /** Runs it; whoever does says `settled` in the end. */
   start(): void
   /** It will not run: it is stale, or made room for another. */
@@ -64,7 +68,11 @@ export class AgedLanes {
   readonly #bounds: MailboxBounds
   readonly #intervalMs: number
   readonly #lanes = new Lanes<Job>(UNBOUNDED)
+  /** Of the backlog: they have a place in its line. */
+  inLine = false
   #length = 0
+  /** Jobs that lie here still and have given their place back. */
+  #empty = 0
   /** What waits, by lane. */
   readonly #messages = new Array<number>(LANE_COUNT).fill(0)
   readonly #bytes = new Array<number>(LANE_COUNT).fill(0)
@@ -81,10 +89,10 @@ export class AgedLanes {
     return this.#length
   }
 
-  /** How many go before one that came now. */
+  /** How many messages go before one that came now. */
   aheadOf(lane: number): number {
     let ahead = 0
-    for (let above = 0; above <= lane; above += 1) ahead += this.#lanes.lengthOf(above)
+    for (let above = 0; above <= lane; above += 1) ahead += this.#messages[above] ?? 0
     return ahead
   }
 
@@ -100,6 +108,7 @@ export class AgedLanes {
     }
     if (job.aging !== null && this.#length === 0) this.#emptyUntil = job.aging.queuedAt
     this.#lanes.offer(lane, job)
+    job.waits = true
     this.#length += 1
     this.#count(lane, messagesOf(job), job.bytes)
     if (dropsOldest) this.#makeRoom(lane, parts?.costs.at(-1) ?? job.bytes)
@@ -110,19 +119,49 @@ export class AgedLanes {
   next(): Job | undefined {
     let old: Job | undefined
     for (let job = this.#lanes.next(); job !== undefined; job = this.#lanes.next()) {
-      this.#length -= 1
-      this.#count(job.lane, -messagesOf(job), -job.bytes)
+      if (!job.waits) {
+        this.#empty -= 1
+        continue
+      }
+      this.#takeOut(job)
       if (job.stale) job.drop()
       else if (job.aging === null || !this.#tooOld(job.aging)) {
-        old?.aging?.refuse()
-        return job
+        if (old === undefined) return job
+        old.aging?.refuse()
+        old = undefined
+        // Telling the one may have closed the connection of the other.
+        if (!job.stale) return job
+        job.drop()
       } else if (old === undefined || job.lane <= old.lane) {
         // Of those that are too old one is kept for now: the highest, and the newest of its lane.
         old?.aging?.refuse()
         old = job
       } else job.aging.refuse()
     }
-    return old
+    if (old?.stale !== true) return old
+    old.drop()
+    return undefined
+  }
+
+  /** What a job takes up is free at once, since it will not run. Whoever waited for it is told by who says so. */
+  withdraw(job: Job): void {
+    if (!job.waits) return
+    this.#empty += 1
+    this.#takeOut(job)
+  }
+
+  /** So many of the first messages of a job will not run. */
+  shed(job: Job, count: number): void {
+    const { lane, parts } = job
+    if (parts === undefined || count === parts.costs.length) {
+      this.withdraw(job)
+      job.drop()
+      return
+    }
+    let bytes = 0
+    for (let index = 0; index < count; index += 1) bytes += parts.costs[index] ?? 0
+    this.#count(lane, -count, -bytes)
+    parts.shed(0, count)
   }
 
   /** How many messages of a job find room, the first ones first. */
@@ -147,6 +186,11 @@ export class AgedLanes {
     while (over) {
       const oldest = mailbox.peek()
       if (oldest === undefined) return
+      if (!oldest.waits) {
+        mailbox.next()
+        this.#empty -= 1
+        continue
+      }
       const costs = oldest.parts?.costs
       const count = messagesOf(oldest)
       let messages = this.#messages[lane] ?? 0
@@ -164,10 +208,30 @@ export class AgedLanes {
         if (gone > 0) oldest.parts?.shed(0, gone)
       } else {
         mailbox.next()
+        oldest.waits = false
         this.#length -= 1
         oldest.drop()
       }
     }
+  }
+
+  /** A job gives its place back. */
+  #takeOut(job: Job): void {
+    job.waits = false
+    this.#length -= 1
+    this.#count(job.lane, -messagesOf(job), -job.bytes)
+    if (this.#empty > this.#length) this.#sweep()
+  }
+
+  /** Takes out what has given its place back, once there is more of it than what waits: so it costs each the same. */
+  #sweep(): void {
+    for (let lane = 0; lane < LANE_COUNT; lane += 1) {
+      for (let left = this.#lanes.lengthOf(lane); left > 0; left -= 1) {
+        const job = this.#lanes.lane(lane).next()
+        if (job?.waits === true) this.#lanes.offer(lane, job)
+      }
+    }
+    this.#empty = 0
   }
 
   #count(lane: number, messages: number, bytes: number): void {

@@ -87,9 +87,12 @@ export class Backlog {
 
   /** Has a call wait in the queue of its connection. */
   offer(queue: AgedLanes, job: Job): Offer {
-    const wasEmpty = queue.length === 0
     const offer = queue.offer(job)
-    if (offer === 'accepted' && wasEmpty) this.#queues.push(queue)
+    // One whose calls were all given up keeps its place until its turn comes: it would get a second one here.
+    if (offer === 'accepted' && !queue.inLine) {
+      queue.inLine = true
+      this.#queues.push(queue)
+    }
     this.#begin()
     return offer
   }
@@ -121,7 +124,8 @@ export class Backlog {
         return
       }
       const job = queue.next()
-      if (queue.length > 0) this.#queues.push(queue)
+      queue.inLine = queue.length > 0
+      if (queue.inLine) this.#queues.push(queue)
       if (job !== undefined) {
         jobs += 1
         job.start()

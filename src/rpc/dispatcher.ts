@@ -128,13 +128,16 @@ export class Dispatcher implements HeldCallOwner {
   /** Nobody waits for any answer. The handlers are told; what they return is dropped. */
   onClosed(error: TransportError): void {
     this.#deadlines.stop()
-    this.#running.forEach((running) => running.call.abort(error))
+    this.#running.forEach((running) => this.#abandon(running, error))
   }
 
   /** A handler that runs is told. A call that waits for one gives its place back: what it waits behind may never settle. */
   #abandon(running: RunningCall, why: TransportError): void {
     running.call.abort(why)
-    if (running instanceof HeldCall) running.giveUp()
+    if (!(running instanceof HeldCall)) return
+    const queue = running.placed ? running.registration.queue : this.#queue
+    queue?.withdraw(running)
+    running.giveUp()
   }
 
   #checkPlace(): void {
@@ -312,6 +315,7 @@ export class Dispatcher implements HeldCallOwner {
   }
 
   #answerError(id: number, { code, origin, reason, message, details }: TransportError, processed: 'yes' | 'no'): void {
+    if (this.#connection.state === 'closed') return
     const error = new TransportError(message, {
       code,
       origin,

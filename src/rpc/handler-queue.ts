@@ -4,12 +4,16 @@ import { group, type InputOf, integer, type OutputOf, oneOf, optional } from '..
 import { QueueBudget, type QueueEnvironment } from '../connection/turn-budget.js'
 import { type Offer, OVERFLOWS, type Overflow } from '../mailbox/mailbox.js'
 import { AgedLanes, type Job, messagesOf } from './aged-lanes.js'
+import { Orphans } from './orphans.js'
 import type { MethodKind } from './service.js'
 
 export const handlerRules = group({
   /** How many of this handler run at once, over all connections. */
   concurrency: integer(1_024, 1, 1_000_000),
-  /** How many more wait for it, of each priority, each message of a batch; with `wait`, what senders have credit for. */
+  /**
+   * How many more wait for it, of each priority, each message of a batch; with `wait`, what senders have credit for, and
+   * so many of senders that are gone.
+   */
   maxQueued: integer(1_024, 0, 10_000_000),
   maxQueuedBytes: integer(16 * 1024 * 1024, 1_024, 1024 * 1024 * 1024),
   /** What happens to one more: one-way messages `wait` with their sender, all others are refused (`reject`). */
@@ -27,6 +31,8 @@ export type HandlerOptions = InputOf<typeof handlerRules>
 export class HandlerQueue {
   readonly #concurrency: number
   readonly #lanes: AgedLanes
+  /** Null where what waits is bounded whoever sent it. */
+  readonly #orphans: Orphans | null
   /** Made when something has to wait. */
   #budget: QueueBudget | null = null
   #running = 0
@@ -45,7 +51,7 @@ export class HandlerQueue {
     }
     const policy = overflow ?? (kind === 'oneWay' ? 'wait' : 'reject')
     this.#concurrency = concurrency
-    // Who waits with its sender is bounded by the credit of that sender.
+    // Who waits with its sender is bounded by the credit of that sender, while that is there.
     const unbounded = policy === 'wait'
     const bounds = {
       maxMessages: unbounded ? Number.POSITIVE_INFINITY : maxQueued,
@@ -53,6 +59,7 @@ export class HandlerQueue {
       overflow: policy,
     }
     this.#lanes = new AgedLanes(bounds, intervalMs)
+    this.#orphans = unbounded ? new Orphans(this.#lanes, maxQueued, maxQueuedBytes) : null
   }
 
   /** Who comes now has to wait. */
@@ -74,6 +81,16 @@ export class HandlerQueue {
     return this.#lanes.offer(job)
   }
 
+  /** Nobody waits for a job any more: what it took up is free at once. */
+  withdraw(job: Job): void {
+    this.#lanes.withdraw(job)
+  }
+
+  /** The connection of a message is gone. It waits on, within the bounds of the handler. */
+  orphan(job: Job): void {
+    this.#orphans?.add(job)
+  }
+
   /** A handler has settled: its place is free. */
   settled(): void {
     this.#running -= 1
@@ -89,6 +106,7 @@ export class HandlerQueue {
       const job = this.#lanes.next()
       if (job === undefined) break
       this.#running += 1
+      this.#orphans?.ran(job)
       this.#budget?.started(messagesOf(job))
       job.start()
     }

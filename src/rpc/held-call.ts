@@ -30,6 +30,7 @@ export class HeldCall implements Job, Aging {
   readonly maxWaitMs: number
   /** It waits for a place of its handler, and no more for the processor. */
   placed = false
+  waits = false
   /** It has been refused, whatever becomes of its place in a queue. */
   #over = false
   readonly #owner: HeldCallOwner
@@ -78,7 +79,7 @@ export class HeldCall implements Job, Aging {
     this.#refuse('too-old')
   }
 
-  /** Its caller waits no more. It is in a queue still, as something stale that holds no bytes. */
+  /** Its caller waits no more. It may lie in a queue for a while yet, without its bytes. */
   giveUp(): void {
     this.#refuse('stale')
     this.payload = NOTHING

@@ -10,6 +10,7 @@ import { Ring } from '../memory/ring.js'
 import { Acknowledgements } from './acknowledgements.js'
 import type { Job, JobParts } from './aged-lanes.js'
 import { opaque } from './codec-error.js'
+import type { HandlerQueue } from './handler-queue.js'
 import { type Metadata, NO_METADATA } from './metadata.js'
 import { handlerError, promiseOf, type Reception } from './reception.js'
 import type { Registration } from './registry.js'
@@ -20,7 +21,7 @@ interface Delivery {
   readonly registration: Registration
   readonly call: ServerCall
   readonly lane: number
-  readonly value: unknown
+  value: unknown
   cost: number
   count: number
   /** Of each message, 0 where its sender asks for no acknowledgement; shared and empty where none of them does. */
@@ -30,15 +31,17 @@ interface Delivery {
 }
 
 interface Gathering extends Delivery {
-  readonly value: unknown[]
+  value: unknown[]
   /** Of each message, for the bound on what waits; shared and empty where the handler has none. */
   readonly costs: number[]
 }
 
 /** One that gets smaller when messages of it find no room. Without accessors, which would make each a shape of its own. */
 interface QueuedJob extends Job {
+  readonly queue: HandlerQueue
   bytes: number
   parts: JobParts | undefined
+  orphaned: boolean
 }
 
 const NO_IDS: number[] = []
@@ -59,6 +62,10 @@ export class OneWayDispatcher {
   #running: Set<ServerCall> | null = null
   /** Messages in the queues of handlers. */
   #queued = 0
+  /** The jobs that they are; made with the first. */
+  #jobs: Set<QueuedJob> | null = null
+  /** Why the connection is closed. */
+  #lost: TransportError | null = null
   /** Null while nobody has asked for one. */
   #acks: Acknowledgements | null = null
 
@@ -136,8 +143,13 @@ export class OneWayDispatcher {
     this.#acks?.flush()
   }
 
-  /** The connection is lost. What it has brought is handled all the same; handlers are told that nobody is there. */
+  /**
+   * The connection is lost. What it has brought is handled all the same, as far as its handlers let it wait without credit;
+   * they are told that nobody is there, also where they start later.
+   */
   onClosed(error: TransportError): void {
+    this.#lost = error
+    for (const job of this.#jobs ?? []) job.queue.orphan(job)
     this.onTurnEnd()
     for (const call of this.#running ?? []) call.abort(error)
   }
@@ -202,26 +214,39 @@ export class OneWayDispatcher {
     }
     this.#queued += delivery.count
     const job: QueuedJob = {
+      queue,
       lane,
       bytes: delivery.cost,
       parts: undefined,
       aging: null,
       stale: false,
+      waits: false,
+      orphaned: false,
       start: () => {
+        this.#jobs?.delete(job)
         this.#queued -= delivery.count
         this.#launch(delivery)
         this.#paceReading()
         // What started it may have come on another connection, and what is closing waits for the last of them.
         if (this.#queued === 0) this.#onSettled()
       },
-      drop: () => this.#drop(registration, lane, delivery.count, delivery.cost, delivery.ids),
+      drop: () => {
+        this.#jobs?.delete(job)
+        // It may lie in the queue for a while yet.
+        delivery.value = undefined
+        this.#drop(registration, lane, delivery.count, delivery.cost, delivery.ids)
+      },
     }
     if (gathering !== undefined) job.parts = this.#partsOf(gathering, job)
-    if (queue.offer(job, this.#environment) !== 'accepted') job.drop()
-    else {
-      this.#tellAccepted(delivery)
-      this.#paceReading()
+    if (queue.offer(job, this.#environment) !== 'accepted') {
+      job.drop()
+      return
     }
+    this.#jobs ??= new Set()
+    this.#jobs.add(job)
+    this.#tellAccepted(delivery)
+    this.#paceReading()
+    if (this.#lost !== null) queue.orphan(job)
   }
 
   /** What the queue of a handler is to know of messages that it runs as one. */
@@ -266,6 +291,7 @@ export class OneWayDispatcher {
   /** Returns null where the handler has ended already, or its promise, or how it failed. */
   #run({ handler }: Registration, value: unknown, call: ServerCall): Promise<unknown> | TransportError | null {
     const { counters } = this.#environment
+    if (this.#lost !== null) call.abort(this.#lost)
     counters.handlersStarted += 1
     let promise: Promise<unknown> | null
     try {

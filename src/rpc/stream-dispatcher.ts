@@ -22,6 +22,8 @@ export class StreamDispatcher implements ServedStreamOwner {
   readonly #backlog: Backlog
   readonly #onSettled: () => void
   readonly #running = new Set<ServedStream>()
+  /** Of those that wait for their handler: gives their place back. Made when one waits. */
+  #places: Map<ServedStream, () => void> | null = null
   readonly #deadlines: DeadlineWatch
   #leaving = false
 
@@ -90,13 +92,23 @@ export class StreamDispatcher implements ServedStreamOwner {
         get stale() {
           return served.call.abandoned !== null
         },
-        start: run,
+        waits: false,
+        start: () => {
+          this.#places?.delete(served)
+          run()
+        },
         drop: () => served.end(served.call.abandoned ?? this.#full(registration)),
       }
       if (queue.offer(job, this.#environment) !== 'accepted') {
         sendStreamRefusal(this.#connection.writes, id, this.#full(registration))
         return
       }
+      this.#places ??= new Map()
+      this.#places.set(served, () => {
+        queue.withdraw(job)
+        // The job may lie in the queue for a while yet.
+        request = undefined
+      })
     }
     served.attach(streams.serve(id, lane, registration.method.kind === 'serverStream', served))
     this.#running.add(served)
@@ -110,6 +122,11 @@ export class StreamDispatcher implements ServedStreamOwner {
 
   onSettled(served: ServedStream): void {
     this.#running.delete(served)
+    const giveBack = this.#places?.get(served)
+    if (giveBack !== undefined) {
+      this.#places?.delete(served)
+      giveBack()
+    }
     if (this.#running.size === 0) this.#deadlines.stop()
     this.#onSettled()
   }
