@@ -20,3 +20,22 @@ export function lessBusyOfTwo<M extends Loaded>(members: readonly M[], random: R
   const other = members[second] as M
   return other.inFlight < one.inFlight ? other : one
 }
+
+/** One that passes, or null. The search begins anywhere: otherwise whoever is first would get everything. */
+export function anyOf<M>(members: readonly M[], passes: (member: M) => boolean, random: Random): M | null {
+  const count = members.length
+  const from = count > 1 ? Math.floor(random.next() * count) : 0
+  for (let looked = 0; looked < count; looked += 1) {
+    const member = members[(from + looked) % count] as M
+    if (passes(member)) return member
+  }
+  return null
+}
+
+/** Takes one out. The order is not kept. */
+export function remove<M>(members: M[], member: M): void {
+  const index = members.indexOf(member)
+  if (index < 0) return
+  const last = members.pop() as M
+  if (last !== member) members[index] = last
+}

@@ -12,8 +12,10 @@ export interface PoolParts extends GateParts {
 export interface EjectionOwner<M extends Member> {
   /** Those in use, whatever their health. */
   endpoints(): readonly Endpoint<M>[]
-  /** Takes calls of everybody: neither leased nor set apart for bulk. */
+  /** Not leased. */
   shared(member: M): boolean
+  /** One fails, and none of the others that calls can go to is well. These have no connection for them, but may be. */
+  onNoneWell(unconnected: readonly Endpoint<M>[]): void
   /** The endpoint gets no calls. */
   onEjected(endpoint: Endpoint<M>): void
   /** It gets calls again. */
@@ -50,22 +52,38 @@ export class Ejection<M extends Member> {
       this.#eject(endpoint)
   }
 
+  /** Some are out. */
+  get out(): boolean {
+    return this.#owner.endpoints().some(({ serves }) => !serves)
+  }
+
   /** A connection for a call that is to show whether its endpoint is well; null where none is due. */
-  probe(): M | null {
+  probe(forBulk: boolean): M | null {
     const now = this.#parts.clock.now()
     for (const endpoint of this.#owner.endpoints()) {
       const { health } = endpoint
       if (health.state !== 'probing') continue
       endpoint.look()
-      if (health.passed) {
+      // Where nothing is kept ready there may be no connection any more: it is as unknown as at first.
+      if (health.passed || endpoint.size === 0) {
         this.#restore(endpoint)
         continue
       }
-      for (const member of endpoint.members) {
-        if (member.usable && this.#owner.shared(member) && health.mayProbe(now)) return member
-      }
+      const member = this.#shared(endpoint, forBulk)
+      if (member !== null && health.mayProbe(now)) return member
     }
     return null
+  }
+
+  /** One of its connections that is not leased, of those for bulk or of the rest as far as there is a choice. */
+  #shared(endpoint: Endpoint<M>, forBulk: boolean): M | null {
+    let found: M | null = null
+    for (const member of endpoint.members) {
+      if (!member.usable || !this.#owner.shared(member)) continue
+      if (endpoint.bulk.has(member) === forBulk) return member
+      found = member
+    }
+    return found
   }
 
   /** Nobody else is left: an endpoint that fails is better than none. Returns whether that brought any back. */
@@ -85,14 +103,23 @@ export class Ejection<M extends Member> {
     this.#parts.wheel.disarm(this.#timer)
   }
 
-  /** Whether most of the others are well, and enough of them are left. Where all fail, the fault is not with one. */
+  /**
+   * Whether most of the others are well, and enough of them are left. Where all fail, the fault is not with one. What
+   * nobody has tried is as good as any, but calls can go only where there is a connection.
+   */
   #outOfLine(endpoint: Endpoint<M>): boolean {
     const all = this.#owner.endpoints()
-    const out = all.filter(({ health }) => health.state !== 'in-use').length
-    if ((out + 1) * 2 > all.length) return false
-    const others = all.filter((one) => one !== endpoint && one.health.state === 'in-use' && one.members.size > 0)
+    const connected = (one: Endpoint<M>): boolean => this.#shared(one, false) !== null
+    const rest = all.filter((one) => one !== endpoint && one.serves)
+    const others = rest.filter((one) => one.failures === 0 || connected(one))
     for (const other of others) other.look()
-    return others.filter(({ health }) => health.doubtful).length * 2 < others.length
+    const well = others.filter(({ health }) => !health.doubtful)
+    if (!well.some(connected)) {
+      this.#owner.onNoneWell(rest.filter((one) => !connected(one)))
+      return false
+    }
+    const out = all.filter(({ serves }) => !serves).length
+    return (out + 1) * 2 <= all.length && (others.length - well.length) * 2 < others.length
   }
 
   #eject(endpoint: Endpoint<M>): void {

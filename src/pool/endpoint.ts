@@ -1,7 +1,8 @@
 import type { TransportError } from '../base/errors.js'
 import type { GateParts } from './dial-gate.js'
 import { EndpointPool } from './endpoint-pool.js'
-import { Health, type HealthState } from './health.js'
+import type { EndpointFacts } from './facts.js'
+import { Health } from './health.js'
 import type { Member } from './member.js'
 import type { PoolOptions } from './options.js'
 
@@ -29,30 +30,16 @@ export interface EndpointOwner<M extends Member> {
   onGaveUp(): void
 }
 
-/** One endpoint, for people. */
-export interface EndpointFacts {
-  readonly address: string
-  readonly state: HealthState
-  /** How much of its time out is left. */
-  readonly ejectedForMs: number
-  /** Of its dials: closed while all is well, open in the pause after a failure, half open while one is tried. */
-  readonly circuit: 'closed' | 'open' | 'half-open'
-  readonly connections: number
-  readonly inFlight: number
-  readonly answered: number
-  readonly faults: number
-  /** Dials that failed since the last that did not. */
-  readonly failedDials: number
-}
-
 /** One of the peers that do the same work: its connections, and how well it serves. */
 export class Endpoint<M extends Member> {
   readonly key: string
-  readonly rank: number
+  /** As the place has it; another one when the list of places says so. */
+  rank: number
   readonly health: Health
   readonly members = new Set<M>()
   /** Those of its members that carry bulk and nothing else. */
   readonly bulk = new Set<M>()
+  readonly #max: number
   readonly #connections: EndpointPool<M>
   readonly #reach: Reach<M>
   /** Of members that are gone. */
@@ -66,6 +53,7 @@ export class Endpoint<M extends Member> {
     this.key = place.key
     this.rank = place.rank
     this.health = new Health(options.ejection)
+    this.#max = options.max
     const reach = place.reach()
     this.#reach = reach
     this.#connections = new EndpointPool(() => reach.dial(), parts, options, {
@@ -81,6 +69,16 @@ export class Endpoint<M extends Member> {
   /** Connections that there are or that are being made. */
   get size(): number {
     return this.#connections.size
+  }
+
+  /** Has as many as it may. */
+  get full(): boolean {
+    return this.size >= this.#max
+  }
+
+  /** Gets calls. */
+  get serves(): boolean {
+    return this.health.state === 'in-use'
   }
 
   /** Connections that are being made. */
@@ -109,6 +107,11 @@ export class Endpoint<M extends Member> {
   /** Connections for everything but bulk. */
   get interactive(): number {
     return this.members.size - this.bulk.size
+  }
+
+  /** The same with those that are being made: bulk has only what is left over. */
+  get interactiveSize(): number {
+    return this.size - this.bulk.size
   }
 
   /** No longer one of ours. */

@@ -11,6 +11,11 @@ export class Lease<M> implements Disposable {
     this.#giveBack = giveBack
   }
 
+  /** It was not given back. */
+  get out(): boolean {
+    return this.#out
+  }
+
   release(): void {
     this.#end(true)
   }
@@ -32,7 +37,35 @@ export class Lease<M> implements Disposable {
 }
 
 /** Somebody who waits for one. */
-export interface LeaseWish<M> {
+interface LeaseWish<M> {
   readonly grant: (member: M) => void
   readonly refuse: (error: TransportError) => void
+}
+
+/** Those who wait for one: who came first is served first. */
+export class LeaseWishes<M> {
+  readonly #wishes: LeaseWish<M>[] = []
+
+  get count(): number {
+    return this.#wishes.length
+  }
+
+  /** `lend` is called in the same turn in which one is granted. */
+  add(lend: (member: M) => Lease<M>): Promise<Lease<M>> {
+    return new Promise((resolve, reject) => {
+      this.#wishes.push({ grant: (member) => resolve(lend(member)), refuse: reject })
+    })
+  }
+
+  /** Returns whether anybody wanted it. */
+  grant(member: M): boolean {
+    const wish = this.#wishes.shift()
+    wish?.grant(member)
+    return wish !== undefined
+  }
+
+  /** Refuses all but so many, those who came last. */
+  refuse(error: TransportError, rest = 0): void {
+    for (const wish of this.#wishes.splice(rest)) wish.refuse(error)
+  }
 }

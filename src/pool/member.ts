@@ -1,7 +1,7 @@
 /** A connection as the pool sees it. */
 export interface Member {
   readonly inFlight: number
-  /** Changes whenever a call begins: whoever finds it unchanged knows that nothing happened. */
+  /** Changes whenever a call, message or stream begins: whoever finds it unchanged knows that nothing was sent. */
   readonly activity: number
   /** Calls that were answered, well or with an error that is the caller's: the peer works. Only rises. */
   readonly answered: number

@@ -18,7 +18,7 @@ const ejectionRules = inOrder(
 export const poolRules = inOrder(
   inOrder(
     group({
-      /** Connections to each endpoint, kept ready from the start. */
+      /** Connections to each endpoint, kept ready from the start; one for bulk comes on top. */
       min: integer(1, 0, 1_024),
       /** Never more than this to one endpoint. A peer accepts 4 by default. */
       max: integer(4, 1, 1_024),

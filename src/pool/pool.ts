@@ -1,17 +1,20 @@
 // Hot path: `pick` runs for every call.
 // Long: all that decides which connection is where stands together; what each of those decisions takes is elsewhere.
 import { failure, type TransportError } from '../base/errors.js'
-import { lessBusyOfTwo } from './choice.js'
+import { BulkShare } from './bulk-share.js'
+import { anyOf, lessBusyOfTwo, remove } from './choice.js'
 import { Ejection, type PoolParts } from './ejection.js'
-import { Endpoint, type EndpointFacts, type Place } from './endpoint.js'
+import { Endpoint, type Place } from './endpoint.js'
+import type { EndpointFacts, PoolFacts } from './facts.js'
 import { IdleWatch } from './idle-watch.js'
-import { Lease, type LeaseWish } from './lease.js'
+import { Lease, LeaseWishes } from './lease.js'
 import type { Member } from './member.js'
 import type { PoolOptions } from './options.js'
 import { placesInUse } from './ranks.js'
+import { roomElsewhere, roomiest } from './room.js'
 
 export type { PoolParts } from './ejection.js'
-export type { EndpointFacts, Place, Reach } from './endpoint.js'
+export type { Place, Reach } from './endpoint.js'
 export type { Lease } from './lease.js'
 export type { Member } from './member.js'
 
@@ -22,17 +25,6 @@ export interface PoolOwner {
   onDialFailed(error: TransportError, hopeless: boolean): void
   /** A connection was lost, a dial failed, or there is nobody to ask: the addresses may be others by now. */
   onTrouble(): void
-}
-
-/** A count of everything at one moment. */
-export interface PoolFacts {
-  /** Connections that are there or being made. */
-  readonly size: number
-  /** Ready for calls. */
-  readonly ready: number
-  /** Ready, and with a call in flight, or leased. */
-  readonly borrowed: number
-  readonly leased: number
 }
 
 /** Connections to one or many endpoints. Calls share them; a lease takes one out for a while. */
@@ -48,16 +40,14 @@ export class Pool<M extends Member> {
   /** What calls choose from. Dense, in no order. */
   readonly #ready: M[] = []
   /** The same for what has the priority bulk. */
-  readonly #bulk: M[] = []
+  readonly #bulk: BulkShare<M>
   readonly #leased = new Set<M>()
   readonly #homes = new Map<M, Endpoint<M>>()
-  readonly #wishes: LeaseWish<M>[] = []
+  readonly #wishes = new LeaseWishes<M>()
   /** Somebody found nothing to pick, and has heard nothing since. */
   #awaited = false
   /** Growing was tried, and would come to the same until a connection comes or goes, or an endpoint does. */
   #grown = false
-  /** A connection for bulk: nobody wants one more, somebody does, or one could not be had lately. */
-  #bulkState: 'enough' | 'wanted' | 'refused' = 'enough'
   #closed = false
 
   constructor(parts: PoolParts, options: PoolOptions, owner: PoolOwner) {
@@ -66,23 +56,42 @@ export class Pool<M extends Member> {
     this.#owner = owner
     this.#ejection = new Ejection(parts, {
       endpoints: () => this.#endpoints,
-      shared: (member) => !this.#leased.has(member) && this.#homes.get(member)?.bulk.has(member) === false,
+      shared: (member) => !this.#leased.has(member),
+      // One is tried at a time.
+      onNoneWell: (unconnected) => {
+        if (unconnected.every(({ making }) => making === 0)) roomiest(unconnected)?.grow()
+      },
       onEjected: ({ members }) => {
         for (const member of members) this.#withdraw(member)
+        this.#replenish()
       },
       onRestored: (endpoint) => {
         for (const member of endpoint.members) if (!this.#leased.has(member)) this.#offer(member, endpoint)
       },
     })
+    this.#bulk = new BulkShare(options, {
+      endpoints: () => this.#endpoints,
+      ready: () => this.#ready,
+      interactive: (member) => !this.#leased.has(member) && this.#homes.get(member)?.bulk.has(member) === false,
+      least: (endpoint) => this.#least(endpoint),
+      onSetApart: (member, home) => {
+        this.#withdraw(member)
+        home.bulk.add(member)
+        this.#bulk.members.push(member)
+        this.#idle.start()
+        this.#replenish()
+      },
+      onWanted: () => this.#replenish(),
+    })
     this.#idle = new IdleWatch(parts, options.idleTimeoutMs, {
-      idlers: () => [...this.#bulk, ...this.#ready],
+      idlers: () => [...this.#bulk.members, ...this.#ready],
       surplus: (member) => this.#surplus(member),
       retire: (member) => this.leave(member),
     })
   }
 
   facts(): PoolFacts {
-    const ready = [...this.#ready, ...this.#bulk]
+    const ready = [...this.#ready, ...this.#bulk.members]
     const busy = ready.filter(({ inFlight }) => inFlight > 0).length
     const size = this.#endpoints.reduce((sum, endpoint) => sum + endpoint.size, 0)
     return { size, ready: ready.length, borrowed: busy + this.#leased.size, leased: this.#leased.size }
@@ -100,7 +109,7 @@ export class Pool<M extends Member> {
 
   /** A connection for one call, or null when none is ready: `onReady` tells when to ask again. */
   pick(): M | null {
-    const probe = this.#ejection.probing === 0 ? null : this.#ejection.probe()
+    const probe = this.#ejection.probing === 0 ? null : this.#ejection.probe(false)
     if (probe !== null) return probe
     const member = lessBusyOfTwo(this.#ready, this.#parts.random)
     if (member === null) return this.#pickNone()
@@ -111,19 +120,18 @@ export class Pool<M extends Member> {
   /** The same for what has the priority bulk: a connection that carries nothing else, where `max` leaves room for one. */
   pickBulk(): M | null {
     if (!this.#options.separateBulk || this.#options.max === 1) return this.pick()
-    const member = lessBusyOfTwo(this.#bulk, this.#parts.random)
-    if (member === null) {
-      if (this.#bulkState !== 'refused') this.#wantBulk()
-      // Nobody has one to spare: beside the others, until there is one.
-      return this.#bulk[0] ?? (this.#bulkState === 'refused' ? this.pick() : null)
-    }
-    if (member.inFlight > 0 && this.#bulkState === 'enough') this.#wantBulk()
-    return member
+    const probe = this.#ejection.probing === 0 ? null : this.#ejection.probe(true)
+    return probe ?? this.#bulk.pick(this.#parts.random) ?? this.#pickNoBulk()
   }
 
-  /** A ready connection that passes, or null: for who cannot use the one picked. */
+  /** A ready connection that passes, or null: for who cannot use the one picked. Any of them, so that they share it. */
   find(passes: (member: M) => boolean): M | null {
-    return this.#ready.find(passes) ?? null
+    return anyOf(this.#ready, passes, this.#parts.random)
+  }
+
+  /** The same for bulk: of its own, or of all where it has none. */
+  findBulk(passes: (member: M) => boolean): M | null {
+    return anyOf(this.#bulk.members.length > 0 ? this.#bulk.members : this.#ready, passes, this.#parts.random)
   }
 
   /** One connection more, to the endpoint with fewest, where others are crowded. Beyond `min` one is made at a time. */
@@ -131,13 +139,13 @@ export class Pool<M extends Member> {
     if (this.#closed || this.#grown) return
     this.#grown = true
     if (this.#endpoints.some(({ making, failures }) => making > 0 && failures === 0)) return
-    const endpoint = this.#roomiest()
+    const endpoint = roomiest(this.#endpoints)
     if (endpoint !== null && endpoint.making === 0) endpoint.grow()
   }
 
   /** Whether `pick` may still give this one. */
   offers(member: M): boolean {
-    return this.#ready.includes(member) || this.#bulk.includes(member)
+    return this.#ready.includes(member) || this.#bulk.members.includes(member)
   }
 
   /** A call on it failed, in a way that may be its peer's fault. */
@@ -146,20 +154,19 @@ export class Pool<M extends Member> {
     if (home !== undefined && !home.closed) this.#ejection.judge(home)
   }
 
-  /** Takes a connection out for exclusive use. Waits for one to be made, if `max` allows; otherwise throws. */
+  /**
+   * Takes a connection out for exclusive use. Waits for one to be made, if `max` allows; otherwise throws. Throws as well
+   * what an attempt failed with, as soon as no other endpoint with room is more likely to be reached: nobody waits for
+   * longer than each of them takes to be tried once.
+   */
   async lease(): Promise<Lease<M>> {
     if (this.#closed) throw closedError()
     const idle = this.#ready.find(({ inFlight }) => inFlight === 0)
     if (idle !== undefined) return this.#lend(idle)
-    // Before the first answer of a name server there may be one endpoint at least.
-    const most = this.#options.max * Math.max(1, this.#endpoints.length)
-    if (this.#wishes.length >= most - this.#homes.size) {
-      throw failure('pool-exhausted', `all ${most} connections are in use`)
-    }
-    return new Promise((resolve, reject) => {
-      this.#wishes.push({ grant: (member) => resolve(this.#lend(member)), refuse: reject })
-      this.#replenish()
-    })
+    if (this.#wishes.count >= this.#room()) throw this.#exhausted()
+    const leased = this.#wishes.add((member) => this.#lend(member))
+    this.#replenish()
+    return leased
   }
 
   /** The member takes no calls any more: it ends what it has and is replaced. */
@@ -189,7 +196,8 @@ export class Pool<M extends Member> {
   onUnresolved(error: TransportError): void {
     if (this.#endpoints.length > 0) return
     this.#awaited = false
-    for (const wish of this.#wishes.splice(0)) wish.refuse(error)
+    this.#bulk.forget()
+    this.#wishes.refuse(error)
     this.#owner.onDialFailed(error, true)
   }
 
@@ -198,7 +206,7 @@ export class Pool<M extends Member> {
     this.#idle.close()
     this.#ejection.close()
     for (const endpoint of this.#endpoints) endpoint.close()
-    for (const wish of this.#wishes.splice(0)) wish.refuse(closedError())
+    this.#wishes.refuse(closedError())
   }
 
   #arrange(): void {
@@ -206,14 +214,19 @@ export class Pool<M extends Member> {
     const keys = new Set(inUse.map(({ key }) => key))
     const over = this.#endpoints.filter(({ key }) => !keys.has(key))
     this.#endpoints = this.#endpoints.filter(({ key }) => keys.has(key))
-    const known = new Set(this.#endpoints.map(({ key }) => key))
-    for (const place of inUse) if (!known.has(place.key)) this.#add(place)
+    const known = new Map(this.#endpoints.map((endpoint) => [endpoint.key, endpoint]))
+    for (const place of inUse) {
+      const endpoint = known.get(place.key)
+      if (endpoint === undefined) this.#add(place)
+      else endpoint.rank = place.rank
+    }
     for (const endpoint of over) {
       endpoint.close()
       // Who has leased one gives it back first.
       for (const member of [...endpoint.members]) if (!this.#leased.has(member)) this.leave(member)
     }
     this.#ejection.recount()
+    if (this.#wishes.count > this.#room()) this.#wishes.refuse(this.#exhausted(), this.#room())
   }
 
   /** At a place by chance, so that not every client begins with the same one. */
@@ -234,7 +247,6 @@ export class Pool<M extends Member> {
       this.leave(member)
       return
     }
-    if (this.#bulkState === 'refused') this.#bulkState = 'enough'
     this.#handOut(member, home)
     // A place of a lower rank is back: the others are no longer needed.
     if (this.#places.length > 1) this.#arrange()
@@ -244,37 +256,38 @@ export class Pool<M extends Member> {
   #onDialFailed(error: TransportError, home: Endpoint<M>): boolean {
     if (home.closed) return false
     if (this.#places.length > this.#endpoints.length) this.#arrange()
-    const elsewhere = this.#endpoints.some(({ failures }) => failures < home.failures)
-    if (!elsewhere) for (const wish of this.#wishes.splice(0)) wish.refuse(error)
+    const elsewhere = roomElsewhere(this.#endpoints, home)
+    if (!elsewhere) this.#wishes.refuse(error)
     const hopeless = this.#homes.size === 0 && this.#endpoints.every(({ failedSince }) => failedSince)
-    this.#awaited &&= !hopeless
+    if (hopeless) {
+      this.#awaited = false
+      this.#bulk.forget()
+    }
     this.#owner.onDialFailed(error, hopeless)
     this.#owner.onTrouble()
-    if (this.#bulkState === 'wanted' && this.#ready.length > 0) {
-      this.#refuseBulk()
+    if (this.#awaited && this.#ready.length === 0) this.#shareBulk()
+    if (this.#bulk.wanted && this.#ready.length > 0) {
+      this.#bulk.refuse()
       this.#owner.onReady()
     }
-    const goOn = home.size <= this.#least(home) || (!elsewhere && this.#owed() > 0)
+    const goOn = home.interactiveSize <= this.#least(home) || (!elsewhere && this.#owed() > 0)
     if (goOn) this.#replenish()
     return goOn
   }
 
   /** To who waits for a lease, or for bulk, or else to everybody. */
   #handOut(member: M, home: Endpoint<M>): void {
-    const wish = member.inFlight === 0 ? this.#wishes.shift() : undefined
-    if (wish === undefined) {
-      if (this.#bulkState === 'wanted' && !this.#awaited && (this.#ready.length > 0 || this.#options.min === 0)) {
-        this.#bulkState = 'enough'
-        home.bulk.add(member)
-      }
-      if (home.health.state === 'in-use') this.#offer(member, home)
-    } else wish.grant(member)
+    if (member.inFlight > 0 || !this.#wishes.grant(member)) {
+      if (!this.#awaited && this.#bulk.takes(member, home)) home.bulk.add(member)
+      if (home.serves) this.#offer(member, home)
+    }
+    this.#bulk.hope()
     this.#replenish()
   }
 
   #offer(member: M, home: Endpoint<M>): void {
     this.#grown = false
-    if (home.bulk.has(member)) this.#bulk.push(member)
+    if (home.bulk.has(member)) this.#bulk.members.push(member)
     else {
       this.#ready.push(member)
       this.#awaited = false
@@ -287,7 +300,7 @@ export class Pool<M extends Member> {
     this.#grown = false
     this.#idle.forget(member)
     remove(this.#ready, member)
-    remove(this.#bulk, member)
+    remove(this.#bulk.members, member)
   }
 
   #lend(member: M): Lease<M> {
@@ -302,9 +315,8 @@ export class Pool<M extends Member> {
   }
 
   #pickNone(): M | null {
-    if (this.#ejection.restoreAll()) {
-      const restored = lessBusyOfTwo(this.#ready, this.#parts.random)
-      if (restored !== null) return restored
+    if (this.#shareBulk() || this.#ejection.restoreAll()) {
+      return lessBusyOfTwo(this.#ready, this.#parts.random) ?? this.#pickNone()
     }
     this.#awaited = true
     if (!this.#closed) this.#owner.onTrouble()
@@ -312,41 +324,36 @@ export class Pool<M extends Member> {
     return null
   }
 
-  /** One that nobody needs, where there are two to an endpoint; otherwise a new one. One to each endpoint is enough. */
-  #wantBulk(): void {
-    if (this.#bulk.length > 0 && this.#endpoints.every(({ bulk }) => bulk.size > 0)) return
-    this.#bulkState = 'wanted'
-    const spare = this.#ready.find((member) => {
+  /** Waits for one of its own, unless that was refused: then it goes beside the others until there is one. */
+  #pickNoBulk(): M | null {
+    const nobody = this.#ready.length === 0 && !this.#ejection.restoreAll()
+    if (nobody && !this.#closed) this.#owner.onTrouble()
+    if (this.#bulk.members.length === 0 && !this.#bulk.refused) this.#bulk.want()
+    return this.#bulk.members[0] ?? (this.#bulk.refused ? this.pick() : null)
+  }
+
+  /** Returns whether what carried bulk only was needed for everything. */
+  #shareBulk(): boolean {
+    const shared = this.#bulk.giveBack()
+    for (const member of shared) {
+      this.#withdraw(member)
       const home = this.#homes.get(member)
-      const another = this.#ready.some((other) => other !== member && this.#homes.get(other) === home)
-      return member.inFlight === 0 && another && home?.bulk.size === 0
-    })
-    if (spare === undefined) {
-      if (this.#ready.length > 0 && this.#roomiest() === null) this.#refuseBulk()
-      else this.#replenish()
-      return
+      if (home !== undefined) this.#offer(member, home)
     }
-    this.#bulkState = 'enough'
-    this.#homes.get(spare)?.bulk.add(spare)
-    this.#withdraw(spare)
-    this.#bulk.push(spare)
-    this.#idle.start()
+    return shared.length > 0
   }
 
-  /** None can be had now: where there is none at all, bulk goes beside the rest. */
-  #refuseBulk(): void {
-    this.#bulkState = this.#bulk.length > 0 ? 'enough' : 'refused'
-  }
-
-  /** Keeps `min` connections to each endpoint, and as many more as somebody waits for. */
+  /** Keeps `min` connections to each endpoint beside those for bulk, and as many more as somebody waits for. */
   #replenish(): void {
     if (this.#closed) return
     this.#grown = false
     for (const endpoint of this.#endpoints) {
-      while (endpoint.size < this.#least(endpoint)) endpoint.grow()
+      while (endpoint.interactiveSize < this.#least(endpoint) && !endpoint.full) endpoint.grow()
     }
     const making = this.#endpoints.reduce((sum, { failures, making }) => sum + (failures > 0 ? 0 : making), 0)
     if (this.#owed() > making) this.grow()
+    this.#bulk.next()?.grow()
+    if (this.#bulk.refuseInVain()) this.#owner.onReady()
   }
 
   /** Where a place of a higher rank stands in for it, an endpoint is tried also when nobody wants it. */
@@ -355,39 +362,26 @@ export class Pool<M extends Member> {
     return min === 0 && this.#endpoints.some((other) => other.rank > rank) ? 1 : min
   }
 
-  /** Connections that somebody waits for: one for each lease, one for all callers together, one for bulk. */
+  /** Connections that somebody waits for: one for each lease, one for all callers together. */
   #owed(): number {
-    const calls = this.#awaited && this.#ready.length === 0 ? 1 : 0
-    return this.#wishes.length + calls + (this.#bulkState === 'wanted' ? 1 : 0)
+    return this.#wishes.count + (this.#awaited && this.#ready.length === 0 ? 1 : 0)
   }
 
-  /** The endpoint that should have the next connection; null where all have as many as they may. */
-  #roomiest(): Endpoint<M> | null {
-    const forBulk = this.#bulkState === 'wanted'
-    const rooms = this.#endpoints.filter(({ size }) => size < this.#options.max)
-    return (
-      rooms.sort((a, b) => order(a, forBulk) - order(b, forBulk) || a.failures - b.failures || a.size - b.size)[0] ??
-      null
-    )
+  /** Connections that may still be made. Before the first answer of a name server there may be one endpoint at least. */
+  #room(): number {
+    const { max } = this.#options
+    return this.#endpoints.reduce((sum, { members }) => sum + max - members.size, this.#endpoints.length > 0 ? 0 : max)
+  }
+
+  #exhausted(): TransportError {
+    const most = this.#options.max * Math.max(1, this.#endpoints.length)
+    return failure('pool-exhausted', `all ${most} connections are in use`)
   }
 
   #surplus(member: M): boolean {
     const home = this.#homes.get(member)
     return home !== undefined && (home.bulk.has(member) || home.interactive > this.#least(home))
   }
-}
-
-/** Well before ill, reached before not, low ranks before high ones, and for bulk those without any. */
-function order<M extends Member>({ health, failures, rank, bulk }: Endpoint<M>, forBulk: boolean): number {
-  const ill = health.state === 'in-use' ? 0 : 1
-  return ill * 4e9 + (failures > 0 ? 2e9 : 0) + rank * 2 + (forBulk ? Math.min(1, bulk.size) : 0)
-}
-
-function remove<M>(members: M[], member: M): void {
-  const index = members.indexOf(member)
-  if (index < 0) return
-  const last = members.pop() as M
-  if (last !== member) members[index] = last
 }
 
 function closedError(): TransportError {

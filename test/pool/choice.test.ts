@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Random, seededRandom } from '../../src/base/random.js'
-import { lessBusyOfTwo } from '../../src/pool/choice.js'
+import { anyOf, lessBusyOfTwo } from '../../src/pool/choice.js'
 
 /** Draws these numbers, over and over. */
 function drawing(...numbers: number[]): Random {
@@ -52,5 +52,26 @@ describe('the less busy of two', () => {
       if (member !== null) member.inFlight += 1
     }
     expect(Math.max(...members.map(({ inFlight }) => inFlight))).toBeLessThanOrEqual(1_005)
+  })
+})
+
+describe('any of those that pass', () => {
+  it('is one that passes, wherever the search begins, or nobody', () => {
+    const random = seededRandom(5)
+    for (let draw = 0; draw < 100; draw += 1) {
+      expect(anyOf([1, 2, 3, 4], (one) => one === 3, random)).toBe(3)
+      expect(anyOf([1, 2, 3, 4], () => false, random)).toBeNull()
+      expect(anyOf([], () => true, random)).toBeNull()
+    }
+  })
+
+  it('is not always the first: all get their share', () => {
+    const random = seededRandom(6)
+    const drawn = [0, 0, 0, 0]
+    for (let draw = 0; draw < 4_000; draw += 1) {
+      const index = anyOf([0, 1, 2, 3], () => true, random) ?? 0
+      drawn[index] = (drawn[index] ?? 0) + 1
+    }
+    for (const share of drawn) expect(share).toBeGreaterThan(850)
   })
 })

@@ -257,3 +257,137 @@ describe('ejection', () => {
     expect([stage.wheel.armed, states(pool)]).toEqual([0, ['in-use', 'in-use']])
   })
 })
+
+describe('a client that keeps no connection ready', () => {
+  /** Calls one after the other, with time in between to connect to another endpoint. */
+  async function runSlowly(
+    stage: PoolStage,
+    pool: Pool<FakeMember>,
+    calls: number,
+    fails: (endpoint: number) => boolean,
+  ) {
+    let failed = 0
+    for (let made = 0; made < calls; made += 1) {
+      const member = pool.pick()
+      await stage.clock.settle()
+      if (member === null) continue
+      const bad = fails(member.endpoint)
+      member.call(bad)
+      if (bad) {
+        failed += 1
+        pool.onFault(member)
+      }
+    }
+    return failed
+  }
+
+  it('leaves the endpoint that it began with when that fails, for one that it never tried', async ({ stage }) => {
+    const endpoints = stage.endpoints(5)
+    const pool = stage.pool(endpoints, { min: 0, max: 4 })
+    pool.pick()
+    await stage.clock.settle()
+    const begun = pool.pick()?.endpoint
+    expect(await runSlowly(stage, pool, 500, (endpoint) => endpoint === begun)).toBeLessThanOrEqual(10)
+    expect(stage.counters.endpointsEjected).toBe(1)
+    // One more was enough.
+    expect(endpoints.map(({ dials }) => dials).sort()).toEqual([0, 0, 0, 1, 1])
+  })
+
+  it('tries on until one is well', async ({ stage }) => {
+    const endpoints = stage.endpoints(5)
+    const pool = stage.pool(endpoints, { min: 0, max: 4 })
+    pool.pick()
+    await stage.clock.settle()
+    const bad = new Set([pool.pick()?.endpoint])
+    await runSlowly(stage, pool, 20, (endpoint) => bad.has(endpoint))
+    for (const { endpoint } of pool.members()) bad.add(endpoint)
+    // The second one fails as well, and the first one is still out.
+    expect(bad.size).toBe(2)
+    await runSlowly(stage, pool, 20, (endpoint) => bad.has(endpoint))
+    expect(await runSlowly(stage, pool, 500, (endpoint) => bad.has(endpoint))).toBeLessThanOrEqual(10)
+    expect(endpoints.reduce((sum, { dials }) => sum + dials, 0)).toBe(3)
+  })
+
+  it('leaves also two that fail alike, where others are left that it never tried', async ({ stage }) => {
+    const endpoints = stage.endpoints(5)
+    const pool = stage.pool(endpoints, { min: 0, max: 4 })
+    const fail = async (member: FakeMember, times: number): Promise<void> => {
+      for (let failed = 0; failed < times; failed += 1) {
+        member.call(true)
+        pool.onFault(member)
+      }
+      await stage.clock.settle()
+    }
+    pool.pick()
+    await stage.clock.settle()
+    const [one] = pool.members() as [FakeMember]
+    await fail(one, 5)
+    const [, two] = pool.members() as [FakeMember, FakeMember]
+    await fail(two, 5)
+    // A third one has come, which is well so far.
+    expect([pool.members().length, pool.offers(one), pool.offers(two)]).toEqual([3, true, true])
+    await fail(one, 1)
+    await fail(two, 1)
+    expect([pool.offers(one), pool.offers(two)]).toEqual([false, false])
+    expect(endpoints.reduce((sum, { dials }) => sum + dials, 0)).toBe(3)
+  })
+
+  it('dials the others no faster than dead endpoints are dialled, and stays where it is', async ({ stage }) => {
+    const endpoints = stage.endpoints(3)
+    const pool = stage.pool(endpoints, { min: 0, max: 4 })
+    pool.pick()
+    await stage.clock.settle()
+    const [only] = pool.members() as [FakeMember]
+    const others = endpoints.filter(({ index }) => index !== only.endpoint)
+    for (const other of others) other.outcome = 'refused'
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      expect(pool.pick()).toBe(only)
+      only.call(true)
+      pool.onFault(only)
+      await stage.clock.advanceAsync(10)
+    }
+    const dials = others.reduce((sum, other) => sum + other.dials, 0)
+    expect(dials).toBeGreaterThanOrEqual(10)
+    // Pauses of 400 to 800 ms each, after the first few.
+    expect(dials).toBeLessThanOrEqual(2 * 28)
+    expect(stage.counters.endpointsEjected).toBe(0)
+    // Nobody asks any more.
+    await stage.clock.advanceAsync(10_000)
+    expect(others.reduce((sum, other) => sum + other.dials, 0)).toBeLessThanOrEqual(dials + 1)
+    expect(pool.facts().size).toBe(1)
+  })
+
+  it('takes an endpoint back that has no connection to try it by', async ({ stage }) => {
+    const endpoints = stage.endpoints(2)
+    const pool = stage.pool(endpoints, { min: 0, max: 1, ejection: { minMs: 1_000 } })
+    pool.pick()
+    await stage.clock.settle()
+    const begun = pool.pick() as FakeMember
+    await runSlowly(stage, pool, 20, (endpoint) => endpoint === begun.endpoint)
+    expect(
+      pool
+        .endpoints()
+        .map(({ state }) => state)
+        .sort(),
+    ).toEqual(['ejected', 'in-use'])
+    begun.retire()
+    pool.leave(begun)
+    await stage.clock.advanceAsync(1_000)
+    pool.pick()
+    expect(pool.endpoints().map(({ state }) => state)).toEqual(['in-use', 'in-use'])
+    expect(endpoints.map(({ dials }) => dials)).toEqual([1, 1])
+  })
+
+  it('tries another one also where only leased connections are elsewhere', async ({ stage }) => {
+    const endpoints = stage.endpoints(2)
+    const pool = stage.pool(endpoints, { min: 0, max: 2 })
+    const lease = await pool.lease()
+    pool.pick()
+    await stage.clock.settle()
+    const begun = pool.pick() as FakeMember
+    expect(begun.endpoint).not.toBe(lease.member.endpoint)
+    expect(await runSlowly(stage, pool, 200, (endpoint) => endpoint === begun.endpoint)).toBeLessThanOrEqual(10)
+    expect(endpoints[lease.member.endpoint]?.dials).toBe(2)
+    lease.release()
+  })
+})

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { type FakeEndpoint, type FakeMember, it } from './members.js'
+import { FakeEndpoint, type FakeMember, it } from './members.js'
 
 const exhausted = expect.objectContaining({ name: 'TransportError', reason: 'pool-exhausted' })
 const refused = expect.objectContaining({ name: 'TransportError', reason: 'connect-refused' })
@@ -201,6 +201,81 @@ describe('a lease that waits', () => {
     await expect(pool.lease()).rejects.toMatchObject({ reason: 'connection-lost' })
     expect(pool.facts()).toMatchObject({ leased: 1 })
     expect(endpoint.made.map(({ retired }) => retired)).toEqual([0, 1])
+    first.release()
+  })
+
+  it('waits for no endpoint that cannot be reached, where the others have as many as they may', async ({ stage }) => {
+    const [alive, dead] = stage.endpoints(2) as [FakeEndpoint, FakeEndpoint]
+    dead.outcome = 'refused'
+    for (const min of [0, 1]) {
+      const pool = stage.pool([alive, dead], { min, max: 1 })
+      await stage.age()
+      const first = await pool.lease()
+      const dials = dead.dials
+      const second = pool.lease()
+      second.catch(() => {})
+      await stage.clock.advanceAsync(800)
+      await expect(second).rejects.toEqual(refused)
+      expect(dead.dials - dials).toBeLessThanOrEqual(2)
+      first.release()
+      pool.close()
+    }
+  })
+
+  it('waits for no endpoint that was put out, beside one that cannot be reached', async ({ stage }) => {
+    const [full, dead] = stage.endpoints(3) as [FakeEndpoint, FakeEndpoint]
+    const out = new FakeEndpoint(2)
+    dead.outcome = 'refused'
+    const pool = stage.pool([full, dead, out], { min: 1, max: 2 })
+    await stage.age()
+    const [bad] = out.made as [FakeMember]
+    for (let failed = 0; failed < 5; failed += 1) {
+      bad.call(true)
+      pool.onFault(bad)
+    }
+    const leases = [await pool.lease(), await pool.lease()]
+    expect(leases.map(({ member }) => member.endpoint)).toEqual([0, 0])
+    const third = pool.lease()
+    third.catch(() => {})
+    await stage.clock.advanceAsync(800)
+    await expect(third).rejects.toEqual(refused)
+    for (const lease of leases) lease.release()
+  })
+
+  it('waits for each endpoint that may be reached, and for none of them twice', async ({ stage }) => {
+    const endpoints = stage.endpoints(4)
+    const pool = stage.pool(endpoints, { min: 0, max: 1 })
+    const first = await pool.lease()
+    const others = endpoints.filter(({ index }) => index !== first.member.endpoint)
+    for (const other of others) other.outcome = 'refused'
+    const second = pool.lease()
+    await expect(second).rejects.toEqual(refused)
+    expect(others.map(({ dials }) => dials)).toEqual([1, 1, 1])
+    // Who asks again does not wait for those that failed as often as they will: one more attempt says enough.
+    const third = pool.lease()
+    third.catch(() => {})
+    await stage.clock.advanceAsync(1_000)
+    await expect(third).rejects.toEqual(refused)
+    first.release()
+  })
+
+  it('is refused when the endpoint that was to give it is no longer one of ours', async ({ stage }) => {
+    const [full, silent] = stage.endpoints(2) as [FakeEndpoint, FakeEndpoint]
+    silent.outcome = 'waits'
+    const pool = stage.pool([full, silent], { min: 1, max: 1 })
+    await stage.age()
+    const first = await pool.lease()
+    const second = pool.lease()
+    pool.update([full.place()])
+    await expect(second).rejects.toEqual(exhausted)
+    // What is leased from an endpoint of the past takes no place of another one.
+    pool.update([silent.place()])
+    silent.outcome = 'ok'
+    for (const dial of [...silent.waiting]) dial.ok()
+    await stage.clock.settle()
+    const third = await pool.lease()
+    expect(third.member.endpoint).toBe(1)
+    third.release()
     first.release()
   })
 })

@@ -210,4 +210,24 @@ describe('endpoints of a higher rank', () => {
     await stage.clock.advanceAsync(50)
     expect(stage.failures.map(({ hopeless }) => hopeless)).toEqual([false, false, true])
   })
+
+  it('are no longer of one when the list says so, and are of one again', async ({ stage }) => {
+    const [one, two] = stage.endpoints(2) as [FakeEndpoint, FakeEndpoint]
+    one.outcome = 'refused'
+    const pool = stage.pool([], { min: 0 })
+    pool.update([one.place(), two.place(1)])
+    pool.pick()
+    await stage.clock.advanceAsync(2_000)
+    expect(called(pool)).toEqual([1])
+    // Nobody stands in for the other any more.
+    pool.update([one.place(), two.place()])
+    await stage.clock.advanceAsync(2_000)
+    const { dials } = one
+    await stage.clock.advanceAsync(10_000)
+    expect([called(pool), one.dials]).toEqual([[1], dials])
+    pool.update([one.place(), two.place(1)])
+    one.outcome = 'ok'
+    await stage.clock.advanceAsync(2_000)
+    expect(called(pool)).toEqual([0])
+  })
 })
