@@ -106,9 +106,9 @@ export const PLANTS = [
   },
   {
     name: 'pool-over-max',
-    file: 'pool/pool.js',
-    text: 'size < this.#options.max)',
-    replacement: 'size <= this.#options.max)',
+    file: 'pool/endpoint.js',
+    text: 'return this.size >= this.#max;',
+    replacement: 'return this.size > this.#max;',
     breaks: 'more connections than allowed',
   },
   {
@@ -150,22 +150,22 @@ export const PLANTS = [
   {
     name: 'stream-room-not-told',
     file: 'connection/stream.js',
-    text: 'this.#wantsRoom = false; this.sink.onRoom();',
+    text: 'this.#wantsRoom = false; this.sink.onRoom(refusal);',
     replacement: 'this.#wantsRoom = false;',
     breaks: 'who waits for room in a stream waits for ever',
   },
   {
     name: 'stream-end-lost',
     file: 'connection/stream.js',
-    text: 'this.#hold({ kind: KIND.STREAM_END, flags: 0, aux, body: HeldBody.from(body) }); return;',
+    text: 'this.#hold(KIND.STREAM_END, 0, aux, HeldBody.from(body)); return;',
     replacement: 'return;',
     breaks: 'an end behind data that waits is never sent',
   },
   {
     name: 'stream-end-overtakes',
     file: 'connection/stream.js',
-    text: 'if (this.#held.length > 0 || writes.mustWait || writes.encoding) { this.#hold({ kind: KIND.STREAM_END',
-    replacement: 'if (writes.encoding) { this.#hold({ kind: KIND.STREAM_END',
+    text: 'if (this.#queue.length > 0 || writes.mustWait || writes.encoding) { this.#hold(KIND.STREAM_END',
+    replacement: 'if (writes.encoding) { this.#hold(KIND.STREAM_END',
     breaks: 'an end goes before the data that waits',
   },
   {

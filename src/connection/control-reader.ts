@@ -178,12 +178,17 @@ export class ControlReader {
   #onPing(id: number): boolean {
     const error = this.#conduct.ping()
     if (error !== null) return this.#broken(error)
-    // One pending pong: a peer that does not read gets no second.
-    if (this.#writes.handedBytes >= this.#pongPosition) {
-      this.#writes.control(KIND.PONG, 0, 0, id)
-      this.#pongPosition = this.#writes.endPosition
-    }
+    // Of a drain: whoever leaves takes the PONG for the end of what we had accepted before, and waits for it.
+    if (this.#owner.state === 'draining') this.#writes.whenOneWaysSent(() => this.#pong(id))
+    else this.#pong(id)
     return true
+  }
+
+  #pong(id: number): void {
+    // One pending pong: a peer that does not read gets no second.
+    if (this.#writes.handedBytes < this.#pongPosition) return
+    this.#writes.control(KIND.PONG, 0, 0, id)
+    this.#pongPosition = this.#writes.endPosition
   }
 
   /** Ends the connection for a frame that is not allowed. */

@@ -4,6 +4,7 @@ import { Mailbox, type MailboxBounds, type Offer } from '../mailbox/mailbox.js'
 import { Ring } from '../memory/ring.js'
 import type { SendCredit } from './credit.js'
 import type { HeldBody } from './held-body.js'
+import { RoomWaiters } from './room-waiters.js'
 import { SENDER, type Sender, type SenderTurn, type Writes } from './sender.js'
 import type { OneWayTicket } from './ticket.js'
 
@@ -28,7 +29,7 @@ export class OneWayLane implements Sender {
   /** Who finds no room waits for it. */
   readonly #waits: boolean
   /** Who waits for room in the mailbox. */
-  readonly #roomWaiters = new Ring<() => void>()
+  readonly #roomWaiters = new RoomWaiters()
   /** Who waits until nothing is held back, to send without the mailbox. */
   readonly #openWaiters = new Ring<() => void>()
   #queued = false
@@ -100,7 +101,23 @@ export class OneWayLane implements Sender {
 
   /** Calls back, in order, as soon as there is room; and when the connection is closed. */
   whenRoom(callback: () => void): void {
-    this.#roomWaiters.push(callback)
+    this.#roomWaiters.add(callback)
+  }
+
+  /** Who waits for room gives up. */
+  giveUp(callback: () => void): void {
+    this.#roomWaiters.giveUp(callback)
+  }
+
+  /** Whether nothing waits to be sent. What was given up at the head of the others is dropped here, and makes room. */
+  isEmpty(): boolean {
+    const { length } = this.mailbox
+    while (this.mailbox.peek()?.ticket?.withdrawn === true) {
+      this.mailbox.next()
+      this.#counters.oneWayDropped += 1
+    }
+    if (this.mailbox.length < length) this.#tellRoom()
+    return this.mailbox.length === 0
   }
 
   /** Sends what fits one frame. */
@@ -127,7 +144,7 @@ export class OneWayLane implements Sender {
   close(): void {
     this.#counters.oneWayDropped += this.mailbox.length
     while (this.mailbox.next() !== undefined);
-    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
+    for (let tell = this.#roomWaiters.next(); tell !== undefined; tell = this.#roomWaiters.next()) tell()
     for (let tell = this.#openWaiters.shift(); tell !== undefined; tell = this.#openWaiters.shift()) tell()
   }
 
@@ -149,7 +166,7 @@ export class OneWayLane implements Sender {
 
   /** Who waited sends at once, so that nobody gets before it. */
   #tellRoom(): void {
-    while (this.#roomWaiters.length > 0 && !this.mailbox.full) this.#roomWaiters.shift()?.()
+    while (this.#roomWaiters.length > 0 && !this.mailbox.full) this.#roomWaiters.next()?.()
     if (this.holding) return
     for (let count = this.#openWaiters.length; count > 0; count -= 1) this.#openWaiters.shift()?.()
   }

@@ -89,6 +89,13 @@ export class Streams implements StreamPlace {
     return this.#theirs
   }
 
+  /** Somebody waits for one of them: for one of ours its opener, who has not given it up; for the others the peer. */
+  get awaited(): boolean {
+    if (this.#theirs > 0) return true
+    for (const { state } of this.#byId.values()) if (state !== 'reset') return true
+    return false
+  }
+
   /** Half of what the peer takes of ours: whoever can should open the next ones elsewhere. */
   get crowded(): boolean {
     return this.#ours * 2 >= this.#ourLimit

@@ -2,6 +2,7 @@ import type { Processed, TransportError } from '../base/errors.js'
 import { Ring } from '../memory/ring.js'
 import { idsBetween } from './ack-ranges.js'
 import { nextId } from './exchange.js'
+import { RoomWaiters } from './room-waiters.js'
 
 /** What ACK says, in its `aux`. */
 export const ACK = {
@@ -17,6 +18,8 @@ export type AckStage = 'sent' | 'accepted' | 'done'
 /** A message that waits for its acknowledgement. */
 export interface Unacknowledged {
   stage: AckStage
+  /** Nobody waits for it any more: it has had what its sender asked for, or was given up. */
+  readonly settled: boolean
   /** No byte behind this position of the stream belongs to it. The peer may have it once that much was handed over. */
   readonly endPosition: number
   onAccepted(): void
@@ -33,21 +36,35 @@ export interface Unacknowledged {
  * those behind it.
  */
 export class Unacked {
+  /** To be called when who sent one waits for it no more, whatever the peer says: there may be nothing left to wait for. */
+  readonly onGivenUp: () => void
   readonly #limit: number
   readonly #ring = new Ring<Unacknowledged>()
   /** Given to the connection, and not left yet. */
   readonly #waiting = new Set<Unacknowledged>()
-  readonly #roomWaiters = new Ring<() => void>()
+  readonly #roomWaiters = new RoomWaiters()
   #firstId = 1
   #nextId = 1
+  /** Those who waited for room are being told. */
+  #telling = false
 
-  constructor(limit: number) {
+  constructor(limit: number, onGivenUp: () => void = () => {}) {
     this.#limit = limit
+    this.onGivenUp = onGivenUp
   }
 
   /** Messages that left, or wait to. */
   get open(): number {
     return this.#ring.length + this.#waiting.size
+  }
+
+  /** Somebody waits for one of them still. Looks at as many as were given up before that one. */
+  get awaited(): boolean {
+    for (const message of this.#waiting) if (!message.settled) return true
+    for (let index = 0; index < this.#ring.length; index += 1) {
+      if (this.#ring.at(index)?.settled === false) return true
+    }
+    return false
   }
 
   get full(): boolean {
@@ -87,7 +104,12 @@ export class Unacked {
 
   /** Calls back, in order, as soon as there is room; and when the connection is closed. */
   whenRoom(callback: () => void): void {
-    this.#roomWaiters.push(callback)
+    this.#roomWaiters.add(callback)
+  }
+
+  /** Who waits for room gives up. */
+  giveUp(callback: () => void): void {
+    this.#roomWaiters.giveUp(callback)
   }
 
   /** The peer acknowledges a range. Returns false where that says something of messages that do not wait for it. */
@@ -126,7 +148,7 @@ export class Unacked {
       if (message.stage !== 'done') message.onLost(error, message.endPosition <= handedBytes ? 'maybe' : 'no')
     }
     for (const message of waiting) message.onLost(error, 'no')
-    for (let tell = this.#roomWaiters.shift(); tell !== undefined; tell = this.#roomWaiters.shift()) tell()
+    for (let tell = this.#roomWaiters.next(); tell !== undefined; tell = this.#roomWaiters.next()) tell()
   }
 
   #trim(): void {
@@ -137,11 +159,18 @@ export class Unacked {
     this.#tellRoom()
   }
 
+  /** Who is told may leave its place to the next at once: that one comes behind it, and not from within. */
   #tellRoom(): void {
-    while (this.open < this.#limit) {
-      const tell = this.#roomWaiters.shift()
-      if (tell === undefined) return
-      tell()
+    if (this.#telling) return
+    this.#telling = true
+    try {
+      while (this.open < this.#limit) {
+        const tell = this.#roomWaiters.next()
+        if (tell === undefined) return
+        tell()
+      }
+    } finally {
+      this.#telling = false
     }
   }
 }

@@ -49,6 +49,8 @@ export class WriteLoop extends FrameWriter implements Writes {
   handedBytes = 0
   /** Frames written or held since the beginning. */
   frames = 0
+  /** Of those: heartbeats, credit, acknowledgements, ends. Nothing begins with one. */
+  controls = 0
   protected holding = false
   readonly #channel: ByteChannel
   readonly #owner: WriteLoopOwner
@@ -67,6 +69,7 @@ export class WriteLoop extends FrameWriter implements Writes {
   #blockedBytes = 0
   #controlFrames = 0
   #messages = 0
+  #onOneWaysSent: (() => void) | null = null
 
   constructor(channel: ByteChannel, owner: WriteLoopOwner, environment: Environment, policy: CompressionPolicy | null) {
     super(environment, policy, Math.min(LEAST_FLUSH_BYTES, environment.batch.maxBytes))
@@ -102,11 +105,20 @@ export class WriteLoop extends FrameWriter implements Writes {
     return this.holding || !this.#outbox.empty
   }
 
-  /** Nothing waits to be sent. */
+  /** Nothing waits to be sent that anybody still wants sent. */
   get idle(): boolean {
-    return (
-      !this.holding && this.#outbox.empty && (this.#oneWays?.every((lane) => (lane?.mailbox.length ?? 0) === 0) ?? true)
-    )
+    return !this.holding && this.#outbox.empty && (this.#oneWays?.every((lane) => lane?.isEmpty() ?? true) ?? true)
+  }
+
+  /** No one-way message waits. */
+  get #oneWaysSent(): boolean {
+    return this.#oneWays?.every((lane) => (lane?.mailbox.length ?? 0) === 0) ?? true
+  }
+
+  /** Calls back when no one-way message waits, for the socket or for credit. A second call takes the place of the first. */
+  whenOneWaysSent(callback: () => void): void {
+    if (this.#oneWaysSent) callback()
+    else this.#onOneWaysSent = callback
   }
 
   /** The peer holds one-way messages back by credit, and begins with this much a lane. */
@@ -149,6 +161,7 @@ export class WriteLoop extends FrameWriter implements Writes {
     endFrame(this.out)
     this.ended()
     this.#delayNoLonger()
+    this.controls += 1
     this.#controlFrames += 1
     if (this.holding && this.#controlFrames > this.environment.limits.maxQueuedControlFrames)
       this.#owner.onControlFlood()
@@ -165,6 +178,7 @@ export class WriteLoop extends FrameWriter implements Writes {
     putU32(this.out, bytes)
     endFrame(this.out)
     this.ended()
+    this.controls += 1
     this.#delayNoLonger()
   }
 
@@ -284,6 +298,12 @@ export class WriteLoop extends FrameWriter implements Writes {
     } finally {
       this.#pumping = false
     }
+    if (this.#onOneWaysSent !== null && this.#oneWaysSent) this.#tellOneWaysSent(this.#onOneWaysSent)
+  }
+
+  #tellOneWaysSent(callback: () => void): void {
+    this.#onOneWaysSent = null
+    callback()
   }
 
   #adapt(bytes: number): void {

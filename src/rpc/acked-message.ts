@@ -21,6 +21,13 @@ export interface AckedParcel {
   readonly expiresAt: number
 }
 
+/** Where there may be no room for a message. */
+export interface WaitingPlace {
+  readonly waiting: number
+  whenRoom(callback: () => void): void
+  giveUp(callback: () => void): void
+}
+
 export interface AckedMessageOwner {
   /** The connection is lost, and the message is to travel on another. */
   onAgain(message: AckedMessage): void
@@ -42,6 +49,8 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
   #unacked: Unacked | null = null
   #begun = false
   #id = 0
+  /** It waits for room: takes it out of there. */
+  #leaveQueue: (() => void) | null = null
   /** On the connections before this one. */
   #ran: Processed = 'no'
 
@@ -68,6 +77,16 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
   /** Nobody waits for it any more, and nothing of it has left. */
   get withdrawn(): boolean {
     return this.settled && !this.#begun
+  }
+
+  /** Goes on as soon as there is room there. Who is given up before waits for none. */
+  wait(place: WaitingPlace, goOn: () => void): void {
+    const onRoom = (): void => {
+      this.#leaveQueue = null
+      goOn()
+    }
+    this.#leaveQueue = () => place.giveUp(onRoom)
+    place.whenRoom(onRoom)
   }
 
   /** It is about to be given to a connection. */
@@ -116,6 +135,7 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
 
   giveUp(error: (ran: Processed) => TransportError): void {
     this.fail(error(this.#begun ? 'maybe' : 'no'))
+    this.#unacked?.onGivenUp()
   }
 
   /** What an earlier connection may have made of it is not undone by what happens to it now. */
@@ -132,6 +152,8 @@ export class AckedMessage implements OneWayTicket, Unacknowledged, Waiter, Abort
     if (this.settled) return false
     this.settled = true
     this.unwatch?.()
+    this.#leaveQueue?.()
+    this.#leaveQueue = null
     // One that waits keeps nobody waiting.
     if (!this.#begun) this.#unacked?.forget(this)
     this.#owner.onSettled(this, acked)

@@ -2,7 +2,7 @@ import { failure, type TransportError } from '../base/errors.js'
 import type { Environment } from '../connection/environment.js'
 import { Pace } from '../connection/pace.js'
 import { watchSignal } from './abort.js'
-import { AckedMessage, type AckedMessageOwner } from './acked-message.js'
+import { AckedMessage, type AckedMessageOwner, type WaitingPlace } from './acked-message.js'
 import { BatchSource } from './batch-source.js'
 import { expired } from './caller.js'
 import { asError } from './codec-error.js'
@@ -19,11 +19,6 @@ const LIFE_BYTES = 8
 
 /** What a message has waited for on its connection: who has goes before those who still do. */
 type Waited = 'new' | 'for-acks' | 'for-lane'
-
-interface WaitingPlace {
-  readonly waiting: number
-  whenRoom(callback: () => void): void
-}
 
 /** Sends one-way messages whose sender waits for an acknowledgement. */
 export class AckedSender implements AckedMessageOwner {
@@ -166,7 +161,7 @@ export class AckedSender implements AckedMessageOwner {
     const { unacked, caller } = session
     if (!session.agreement.acks) throw failure('ack-unsupported', 'the peer acknowledges no one-way messages')
     if (waited === 'new' && unacked.full) {
-      this.#waitFor(unacked, () => this.#sendOn(session, message, 'for-acks'))
+      this.#waitFor(unacked, message, () => this.#sendOn(session, message, 'for-acks'))
       return
     }
     if (this.#outbound.overfull(session)) throw this.#full(`more than ${this.#environment.limits.maxQueuedBytes} bytes`)
@@ -176,15 +171,16 @@ export class AckedSender implements AckedMessageOwner {
     const offer = caller.send(method, value, lane, metadata, waited === 'for-lane', message)
     if (offer === 'accepted') return
     if (offer !== 'wait') throw this.#full('too many messages of this lane')
+    this.#waitFor(session.connection.writes.oneWay(lane), message, () => this.#sendOn(session, message, 'for-lane'))
+    // Now, that it has its place in the lane: who gets its place here may come to wait there as well, behind it.
     unacked.forget(message)
-    this.#waitFor(session.connection.writes.oneWay(lane), () => this.#sendOn(session, message, 'for-lane'))
   }
 
-  #waitFor(place: WaitingPlace, goOn: () => void): void {
+  #waitFor(place: WaitingPlace, message: AckedMessage, goOn: () => void): void {
     const { limits, mailbox } = this.#environment
     if (mailbox.overflow !== 'wait') throw this.#full('too many messages without an acknowledgement')
     if (place.waiting >= limits.maxQueuedCalls) throw this.#full('too many senders')
-    place.whenRoom(goOn)
+    message.wait(place, goOn)
   }
 
   #full(what: string): TransportError {

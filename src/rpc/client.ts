@@ -6,8 +6,9 @@ import type { ConnectionState } from '../connection/connection-state.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import type { TlsRotation } from '../connection/options.js'
-import type { Lease } from '../pool/pool.js'
 import { AckedSender } from './acked-sender.js'
+import { ClientLease } from './client-lease.js'
+import type { ClientFacts } from './facts.js'
 import type { MessageSource } from './message-writer.js'
 import { OneWaySender } from './one-way-sender.js'
 import {
@@ -20,10 +21,9 @@ import {
   NO_OPTIONS,
   type SendOptions,
 } from './options.js'
-import { Outbound, type OutboundFacts } from './outbound.js'
+import { Outbound } from './outbound.js'
 import { type AnyMethod, looseMethod, type MethodKind, type Methods, type Service, serviceFacts } from './service.js'
 import type { ServiceClient } from './service-types.js'
-import type { Session } from './session.js'
 import { StreamOpener } from './stream-opener.js'
 
 /** Calls the services at one address, or at any of a list, over pooled connections. Connects by itself. */
@@ -100,9 +100,15 @@ export class Client {
     return this.#outbound.connect(this.#services)
   }
 
-  /** A connection for one's own use: nobody else's calls travel on it until it is given back. */
-  lease(): Promise<Lease<Session>> {
-    return this.#outbound.lease()
+  /**
+   * A connection for one's own use: nobody else's calls travel on it until it is given back. Waits for one to be made,
+   * where `pool.max` allows; rejects with `pool-exhausted`, or with why none can be had.
+   */
+  async lease(): Promise<ClientLease> {
+    const lease = await this.#outbound.lease()
+    return new ClientLease(lease, (name, request, options) => {
+      return this.#outbound.call(this.#method(name, 'unary'), request, options, lease.member)
+    })
   }
 
   /**
@@ -113,7 +119,7 @@ export class Client {
     this.#environment.tls.rotate(tls, this.#environment.peerId)
   }
 
-  info(): OutboundFacts & { readonly buffers: ReturnType<Environment['ledger']['facts']> } {
+  info(): ClientFacts {
     return { ...this.#outbound.info(), buffers: this.#environment.ledger.facts() }
   }
 

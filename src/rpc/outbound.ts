@@ -6,12 +6,13 @@ import type { Environment } from '../connection/environment.js'
 import type { ServiceFingerprint } from '../connection/hello.js'
 import { LANE } from '../mailbox/lane.js'
 import { Directory } from '../pool/directory.js'
-import { type EndpointFacts, type Lease, Pool, type PoolFacts } from '../pool/pool.js'
+import { type Lease, Pool } from '../pool/pool.js'
 import { watchCall } from './abort.js'
 import { ambientCall } from './ambient-call.js'
 import { CallRepeater } from './call-repeater.js'
 import { type Caller, expired } from './caller.js'
 import { asError } from './codec-error.js'
+import type { ClientFacts } from './facts.js'
 import { HedgedCall } from './hedge.js'
 import { encodeMetadata, type Metadata } from './metadata.js'
 import {
@@ -38,16 +39,6 @@ let rejectNext: (error: unknown) => void
 const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
   resolveNext = resolve
   rejectNext = reject
-}
-
-/** What a client has under way. */
-export interface OutboundFacts {
-  readonly pool: PoolFacts
-  /** Those in use. */
-  readonly endpoints: readonly EndpointFacts[]
-  /** For a connection, or for their next attempt. */
-  readonly waitingCalls: number
-  readonly connections: readonly ReturnType<Session['info']>[]
 }
 
 /** Takes messages to whichever connection of a pool is best, and holds them while there is none. */
@@ -110,8 +101,11 @@ export class Outbound implements SessionOwner {
     if (pool.min > 0) this.#directory.wake()
   }
 
-  /** Makes a call on the best connection, or queues it until there is one. */
-  call(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
+  /**
+   * Makes a call on the best connection, or queues it until there is one. `leased`: on that one, or on none; it is not
+   * made again.
+   */
+  call(method: AnyMethod, request: unknown, options: CallOptions, leased: Session | null = null): Promise<unknown> {
     checkOptions(options)
     const { counters, turns } = this.#environment
     const outer = options.parent === undefined ? ambientCall() : options.parent
@@ -125,10 +119,11 @@ export class Outbound implements SessionOwner {
     pending.request = request
     pending.options = options
     pending.outer = outer
-    pending.keeper = this.#repeater
+    if (leased === null) pending.keeper = this.#repeater
     counters.callsStarted += 1
     const { hedge } = method.repeats
-    const watched = hedge === null || options.idempotent === false ? pending : this.#hedge(pending, hedge)
+    const alone = hedge === null || options.idempotent === false || leased !== null
+    const watched = alone ? pending : this.#hedge(pending, hedge)
     if (outer !== null || options.signal !== undefined) {
       if (!watchCall(watched, options.signal, outer)) return promise
       if (timeoutMs < 1) {
@@ -141,8 +136,9 @@ export class Outbound implements SessionOwner {
       pending.fail(keptBack)
       return promise
     }
-    const session = this.ready(lane)
-    if (session === null) {
+    const session = leased ?? this.ready(lane)
+    if (leased !== null && !leased.takesCalls) pending.fail(unusable(leased))
+    else if (session === null) {
       this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) }, lane)
     } else if (this.overfull(session))
       pending.fail(this.queueFull(`more than ${this.#environment.limits.maxQueuedBytes} bytes`))
@@ -216,7 +212,7 @@ export class Outbound implements SessionOwner {
     return this.#pool.lease()
   }
 
-  info(): OutboundFacts {
+  info(): Omit<ClientFacts, 'buffers'> {
     return {
       pool: this.#pool.facts(),
       endpoints: this.#pool.endpoints(),
@@ -293,10 +289,11 @@ export class Outbound implements SessionOwner {
     return this.#pool.find(({ caller }) => !caller.full)
   }
 
-  /** The same for bulk. It has no claim on those of the others, also where its own are full. */
+  /** The same for bulk. Where it has some of its own it has no claim on those of the others, also where its own are full. */
   #withRoomForBulk(): Session | null {
     const session = this.#pool.pickBulk()
-    return session === null || session.caller.full ? null : session
+    if (session === null || !session.caller.full) return session
+    return this.#pool.findBulk(({ caller }) => !caller.full)
   }
 
   /** Messages that wait for a connection. */
@@ -387,4 +384,11 @@ export class Outbound implements SessionOwner {
   #checkOpen(): void {
     if (this.#closing !== null) throw failure('closed', 'the client is closed')
   }
+}
+
+/** Why a leased connection takes no call now. */
+function unusable({ usable }: Session): TransportError {
+  if (!usable)
+    return failure('connection-lost', 'the leased connection is gone, or its peer is leaving', { processed: 'no' })
+  return failure('queue-full', 'as many calls are open on the leased connection as its peer takes', { processed: 'no' })
 }

@@ -15,7 +15,7 @@ export interface PeerFacts {
 export class ServerCall {
   readonly peer: PeerFacts
   readonly metadata: Metadata
-  /** Of the library: the deadline on its clock, Infinity for none. */
+  /** @internal The deadline on the clock, Infinity for none. */
   readonly expiresAt: number
   readonly #clock: Clock
   #controller: AbortController | null = null
@@ -48,12 +48,12 @@ export class ServerCall {
     return Math.max(0, this.expiresAt - this.#clock.now())
   }
 
-  /** Of the library: why nobody waits for the answer any more, or null. */
+  /** @internal Why nobody waits for the answer any more, or null. */
   get abandoned(): TransportError | null {
     return this.#reason
   }
 
-  /** Of the library: nobody waits for the answer any more. */
+  /** @internal Nobody waits for the answer any more. */
   abort(reason: TransportError): void {
     if (this.#reason !== null) return
     this.#reason = reason

@@ -6,13 +6,13 @@ import type { ConnectionChange } from '../connection/connection-change.js'
 import { createEnvironment, type Environment } from '../connection/environment.js'
 import type { TlsRotation } from '../connection/options.js'
 import type { BatchHandler } from './batch-handler.js'
+import type { ServerFacts } from './facts.js'
 import type { HandlerOptions } from './handler-queue.js'
 import { type CloseOptions, closeRules, type ServerOptions, serverRules } from './options.js'
 import { Registry } from './registry.js'
 import type { ServerCall } from './server-call.js'
 import { looseMethod, type Methods, type Service } from './service.js'
 import type { ServiceHandlers, ServiceOptions } from './service-types.js'
-import type { Session } from './session.js'
 import { SessionMaker } from './session-maker.js'
 
 /** Serves methods at one or more addresses. Handlers and services can be added while it listens. */
@@ -66,10 +66,7 @@ export class Server {
     this.#environment.tls.rotate(tls, this.#environment.peerId)
   }
 
-  info(): {
-    readonly connections: readonly ReturnType<Session['info']>[]
-    readonly buffers: ReturnType<Environment['ledger']['facts']>
-  } {
+  info(): ServerFacts {
     return {
       connections: this.#sessions.all().map((session) => session.info()),
       buffers: this.#environment.ledger.facts(),

@@ -2,7 +2,6 @@
 import { failure, type StatusCode, type TransportError } from '../base/errors.js'
 import { WheelTimer } from '../base/timer-wheel.js'
 import type { Connection } from '../connection/connection.js'
-import type { ConnectionFacts } from '../connection/connection-facts.js'
 import type { Environment } from '../connection/environment.js'
 import type { Agreement } from '../connection/hello.js'
 import type { InboundMessage, Receiver } from '../connection/inbound.js'
@@ -11,6 +10,7 @@ import { Unacked } from '../connection/unacked.js'
 import type { Backlog } from './backlog.js'
 import { Caller } from './caller.js'
 import { Dispatcher } from './dispatcher.js'
+import type { SessionFacts } from './facts.js'
 import { MethodNumbers } from './method-numbers.js'
 import { OneWayDispatcher } from './one-way-dispatcher.js'
 import { MAX_TIMEOUT_MS } from './options.js'
@@ -25,15 +25,6 @@ export interface SessionOwner {
   onRoom(): void
   /** A call or stream failed in a way that may be the fault of the peer. */
   onFault(session: Session): void
-}
-
-export interface SessionFacts extends ConnectionFacts {
-  /** That we made, and whose place the peer has not given back. */
-  readonly openCalls: number
-  /** Of both sides, whose handler has not settled. */
-  readonly openStreams: number
-  /** Of ours: for calls, messages and streams. */
-  readonly runningHandlers: number
 }
 
 /** A ready connection with the calls of both directions on it. Wires them, and knows when all of them are done. */
@@ -66,8 +57,12 @@ export class Session implements Receiver {
   #onServed: () => void = () => {}
   #leaving = false
   #closing = false
+  /** At the end of this turn it is looked whether all is done. */
+  #endsSoon = false
   /** The peer may have begun something before it read that we leave. */
   #mayCross = false
+  /** Something came since that was last looked at. */
+  #heard = false
   #graceEndsAt = Number.POSITIVE_INFINITY
 
   constructor(
@@ -84,7 +79,11 @@ export class Session implements Receiver {
     this.#owner = owner
     this.#registry = registry
     this.numbers = new MethodNumbers(connection, agreement, environment)
-    this.caller = new Caller(connection, agreement, environment, this.numbers, () => owner.onFault(this))
+    this.caller = new Caller(connection, agreement, environment, this.numbers, () => {
+      owner.onFault(this)
+      // A deadline that passes is one, and the peer need not be told of it.
+      this.#endSoon()
+    })
     this.#backlog = backlog
     const onSettled = (): void => this.#endWhenDone()
     this.#reception = new Reception(connection, agreement, environment, registry, backlog)
@@ -97,7 +96,7 @@ export class Session implements Receiver {
 
   /** Our messages that the peer has not acknowledged. */
   get unacked(): Unacked {
-    this.#unacked ??= new Unacked(this.#environment.limits.maxUnackedMessages)
+    this.#unacked ??= new Unacked(this.#environment.limits.maxUnackedMessages, () => this.#endSoon())
     return this.#unacked
   }
 
@@ -111,8 +110,9 @@ export class Session implements Receiver {
   }
 
   get activity(): number {
-    // Whatever begins changes one of them.
-    return this.caller.lastId + (this.#unacked === null ? 0 : this.#unacked.nextId)
+    // Whatever begins is a frame, or part of one: calls, messages, streams and what is written to them.
+    const { writes } = this.connection
+    return writes.frames - writes.controls
   }
 
   get answered(): number {
@@ -129,6 +129,11 @@ export class Session implements Receiver {
 
   get usable(): boolean {
     return !this.#leaving && !this.#closing && this.connection.state === 'ready'
+  }
+
+  /** One more may be made. */
+  get takesCalls(): boolean {
+    return this.usable && !this.caller.full
   }
 
   info(): SessionFacts {
@@ -165,7 +170,7 @@ export class Session implements Receiver {
       this.#awaitCrossing()
     }
     // Not at once: whoever asks may be a handler, whose call is open when it has returned.
-    this.#environment.turns.whenEnds(() => this.#endWhenDone())
+    this.#endSoon()
     return this.#whenGone()
   }
 
@@ -201,15 +206,11 @@ export class Session implements Receiver {
   }
 
   onAck(stage: number, first: number, last: number): boolean {
-    const taken = this.unacked.onAck(stage, first, last)
-    this.#endWhenDone()
-    return taken
+    return this.unacked.onAck(stage, first, last)
   }
 
   onNack(id: number, error: TransportError): boolean {
-    const taken = this.unacked.onNack(id, error)
-    this.#endWhenDone()
-    return taken
+    return this.unacked.onNack(id, error)
   }
 
   onStreamOpen(message: InboundMessage): void {
@@ -224,11 +225,11 @@ export class Session implements Receiver {
     this.#leaving = true
     this.#owner.onLeaving(this)
     this.caller.onGoAway(lastAcceptedId, error)
-    if (this.#mayCross) this.#onCrossed()
-    else this.#endWhenDone()
+    this.#endWhenDone()
   }
 
   onTurnEnd(): void {
+    this.#heard = true
     this.#reception.onTurnEnd()
     this.#oneWays.onTurnEnd()
     this.#owner.onRoom()
@@ -257,6 +258,13 @@ export class Session implements Receiver {
       this.#setGone = resolve
     })
     return this.#gone
+  }
+
+  /** Somebody waits for what we began: who gave up does not, and the peer hears of our end as well as of that. */
+  get #awaited(): boolean {
+    const { caller, connection } = this
+    if (caller.waiting > 0 || this.#unacked?.awaited === true) return true
+    return connection.openStreams > 0 && connection.streams?.awaited === true
   }
 
   #unackedOpen(): number {
@@ -304,7 +312,8 @@ export class Session implements Receiver {
 
   /**
    * A call that crosses our GO_AWAY is refused by it, and its caller knows that it may be made elsewhere. Of a stream
-   * that crosses it some of the source may be spent, and of a one-way message nobody would hear: they are served.
+   * that crosses it some of the source may be spent, and of a one-way message nobody would hear: they are served. The
+   * peer answers our PING once it has sent all those messages that it had accepted. While something comes it is waited for.
    */
   #awaitCrossing(): void {
     if (!this.#registry.beyondCalls) {
@@ -312,9 +321,19 @@ export class Session implements Receiver {
       return
     }
     this.#mayCross = true
-    this.#crossing ??= new WheelTimer(() => this.#onCrossed())
+    this.#heard = false
+    this.#crossing ??= new WheelTimer(() => this.#onCrossingLate())
     this.#environment.wheel.arm(this.#crossing, CROSSING_MS)
     this.connection.whenEchoed(() => this.#onCrossed())
+  }
+
+  #onCrossingLate(): void {
+    if (!this.#heard || this.#crossing === null) {
+      this.#onCrossed()
+      return
+    }
+    this.#heard = false
+    this.#environment.wheel.arm(this.#crossing, CROSSING_MS)
   }
 
   #onCrossed(): void {
@@ -330,12 +349,21 @@ export class Session implements Receiver {
     if (this.connection.state !== 'closed') this.connection.destroy(closedError())
   }
 
+  /** Once a turn, however many were given up in it. */
+  #endSoon(): void {
+    if (!this.#closing || this.#isGone || this.#endsSoon) return
+    this.#endsSoon = true
+    this.#environment.turns.whenEnds(() => {
+      this.#endsSoon = false
+      this.#endWhenDone()
+    })
+  }
+
   #endWhenDone(): void {
     const { serving } = this
     if (this.#isGone && serving === 0) this.#onServed()
-    if (this.#mayCross || this.#isGone) return
-    const waiting = this.caller.waiting + this.#unackedOpen() + this.connection.openStreams
-    if (!this.#closing || waiting + serving > 0) return
+    if (!this.#closing || this.#mayCross || this.#isGone) return
+    if (serving > 0 || this.#awaited) return
     this.#oneWays.acknowledge()
     // What the socket has not taken `end` waits for; what the peer has given no credit for waits here.
     const { writes } = this.connection
@@ -345,7 +373,7 @@ export class Session implements Receiver {
 
 const AGE_JITTER = 0.1
 
-/** Of a round trip. A peer that takes longer to read that we leave does not keep us. */
+/** Of a round trip. A peer that says nothing for longer, when it is told that we leave, does not keep us. */
 const CROSSING_MS = 1_000
 
 function closedError(): TransportError {

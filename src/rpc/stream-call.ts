@@ -5,7 +5,7 @@ import { ServerCall } from './server-call.js'
 export class StreamCall<Response> extends ServerCall {
   /** What the opener is told at the end, beside that all went well. Set it while the handler runs. */
   trailers: Metadata = {}
-  /** Of the library: sends. */
+  /** @internal Sends. */
   writeWith: ((message: Response) => Promise<void> | null) | null = null
 
   /**

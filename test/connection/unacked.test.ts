@@ -7,6 +7,7 @@ const LOST = failure('connection-lost', 'lost')
 
 class Sent implements Unacknowledged {
   stage: AckStage = 'sent'
+  settled = false
   readonly endPosition: number
   readonly heard: string[] = []
 
@@ -127,6 +128,57 @@ describe('messages without an acknowledgement', () => {
     expect(heard).toEqual(['a', 'b'])
     unacked.onAck(ACK.PROCESSED, 3, 3)
     expect(heard).toEqual(['a', 'b', 'c'])
+  })
+
+  it('let who waits go one after the other, also where one leaves its place to the next', () => {
+    const unacked = new Unacked(1)
+    const heard: string[] = []
+    const [first] = left(unacked, 1)
+    let depth = 0
+    for (const name of ['a', 'b', 'c']) {
+      unacked.whenRoom(() => {
+        depth += 1
+        const message = new Sent()
+        unacked.expect(message)
+        // It finds no room elsewhere.
+        unacked.forget(message)
+        heard.push(`${name} at depth ${depth}`)
+        depth -= 1
+      })
+    }
+    unacked.onAck(ACK.PROCESSED, 1, 1)
+    expect(first?.heard).toEqual(['processed'])
+    expect(heard).toEqual(['a at depth 1', 'b at depth 1', 'c at depth 1'])
+  })
+
+  it('are no reason to wait for who gave up waiting', () => {
+    const unacked = new Unacked(1)
+    const heard: string[] = []
+    left(unacked, 1)
+    const given = (): void => void heard.push('given up')
+    unacked.whenRoom(given)
+    unacked.whenRoom(() => heard.push('told'))
+    unacked.giveUp(given)
+    expect(unacked.waiting).toBe(1)
+    unacked.onAck(ACK.PROCESSED, 1, 1)
+    expect(heard).toEqual(['told'])
+    expect(unacked.full).toBe(false)
+  })
+
+  it('are awaited as long as the sender of one of them waits, in whatever state it is', () => {
+    const unacked = new Unacked(10)
+    expect(unacked.awaited).toBe(false)
+    const [given, taken] = left(unacked, 2) as [Sent, Sent]
+    const waiting = new Sent()
+    unacked.expect(waiting)
+    given.settled = true
+    expect(unacked.awaited).toBe(true)
+    unacked.forget(waiting)
+    expect(unacked.awaited).toBe(true)
+    // What was to be accepted is settled then, and open until it is processed.
+    unacked.onAck(ACK.ACCEPTED, 2, 2)
+    taken.settled = true
+    expect([unacked.awaited, unacked.open]).toEqual([false, 2])
   })
 
   it('let who waits go when the connection is lost', () => {

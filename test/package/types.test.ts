@@ -30,4 +30,11 @@ describe('the types in dist', () => {
     expect(needed).toEqual(expect.arrayContaining(entryPoints()))
     expect(made.filter((path) => path.endsWith('.d.ts')).sort()).toEqual(needed.sort())
   })
+
+  it('show a handler nothing that is ours to call', () => {
+    const types = readFileSync(join(dist, 'rpc/server-call.d.ts'), 'utf8')
+    expect(types).toContain('get remainingMs')
+    expect(types).not.toMatch(/abort\(|abandoned|expiresAt/)
+    expect(readFileSync(join(dist, 'rpc/stream-call.d.ts'), 'utf8')).not.toContain('writeWith')
+  })
 })

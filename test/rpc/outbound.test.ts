@@ -102,7 +102,7 @@ describe('the choice of a connection', () => {
     const lease = await client.lease()
     expect(client.info().pool).toMatchObject({ leased: 1, borrowed: 1, ready: 0 })
     expect(await client.call('echo', 1)).toBe(1)
-    expect(lease.member.info().openCalls).toBe(0)
+    expect(lease.info().openCalls).toBe(0)
     expect(client.info().pool.size).toBe(2)
     lease.release()
     expect(() => lease.release()).toThrow(expect.objectContaining({ reason: 'double-release' }))

@@ -153,7 +153,8 @@ describe('the signal of a call', () => {
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)
     const { calls, address } = await holding(stage, new VirtualClock())
-    const client = stage.client(address, { pool: { max: 1 } })
+    const clock = new VirtualClock()
+    const client = stage.client(address, { pool: { max: 1 }, heartbeat: { intervalMs: 0 }, clock })
     const controller = new AbortController()
     const all = Promise.allSettled(
       Array.from({ length: 1_000 }, () => client.call('hold', null, { signal: controller.signal })),
@@ -161,7 +162,11 @@ describe('the signal of a call', () => {
     await until(() => calls.length === 1_000)
     controller.abort()
     for (const call of await all) expect(call).toMatchObject({ reason: { code: 'CANCELLED', processed: 'maybe' } })
-    await until(() => calls.every(({ signal }) => signal.aborted))
+    // So many are not told at once, but as many a second as the peer takes.
+    await until(() => {
+      clock.advance(100)
+      return calls.every(({ signal }) => signal.aborted)
+    })
     await until(() => client.info().connections[0]?.openCalls === 0)
     process.off('warning', onWarning)
     expect(warnings).toEqual([])
