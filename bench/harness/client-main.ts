@@ -32,7 +32,7 @@ async function callDriver(): Promise<Driver> {
   const connected = await (await subjectNamed(subject)).connect(address, workload)
   return {
     async run(concurrency, ms, perSecond) {
-      const latencies = new Latencies()
+      const latencies = perSecond === null ? new Latencies() : new Latencies(Math.ceil((perSecond * ms) / 1_000))
       const endLoad = connected.load?.()
       try {
         return {

@@ -1,7 +1,12 @@
 /** Durations of one window. Grows by doubling, and holds four bytes each. */
 export class Latencies {
-  #values = new Float32Array(1_024)
+  #values: Float32Array
   #count = 0
+
+  /** `expected`: how many there will be, where that is known. */
+  constructor(expected = 1_024) {
+    this.#values = new Float32Array(expected)
+  }
 
   add(ms: number): void {
     if (this.#count === this.#values.length) {

@@ -1,6 +1,9 @@
 import type { Connected } from '../subjects/subject.js'
 import type { Latencies } from './latencies.js'
 
+/** The pair stood still while others were measured: the first calls wake it up, and are not timed. */
+const LEAD_IN_MS = 250
+
 /**
  * Makes calls at even intervals, whatever becomes of those before, and times each from the moment at which it was due: a
  * stall is paid by all that were due in it (no coordinated omission). Returns how many were answered, which is all of them.
@@ -14,7 +17,8 @@ export function openLoop(connected: Connected, perSecond: number, ms: number, la
   return new Promise((resolve, reject) => {
     const make = async (index: number): Promise<void> => {
       connected.check(await connected.call(index), index)
-      latencies.add(performance.now() - (startedAt + index * intervalMs))
+      const dueMs = index * intervalMs
+      if (dueMs >= LEAD_IN_MS) latencies.add(performance.now() - startedAt - dueMs)
       answered += 1
       if (answered === total) resolve(answered)
     }

@@ -8,6 +8,9 @@ export interface Measured extends Omit<Window, 'latenciesMs'>, Percentiles {
   readonly serverCpuUs: number
 }
 
+/** Where the calls of a subject are due at a rate, this many users warm it up. */
+const WARM_UP_USERS = 64
+
 /** The server and the client of one subject, each a process of its own. Does nothing between windows. */
 export class Pair {
   readonly subject: string
@@ -43,15 +46,15 @@ export class Pair {
     }
   }
 
-  /** Runs without counting, until compilers and pools are warm. */
+  /** Runs without counting, until compilers and pools are warm. In a closed loop: a cold server refuses calls at a fixed rate. */
   async warmUp(concurrency: number, ms: number): Promise<void> {
-    await this.#run(concurrency, ms)
+    await this.#run(concurrency === 0 ? WARM_UP_USERS : concurrency, ms, null)
   }
 
   async measure(concurrency: number, ms: number): Promise<void> {
     const receivedBefore = await this.#received()
     const serverBefore = await this.#server.ask<number>({ order: 'cpu' })
-    const { latenciesMs, ...window } = await this.#run(concurrency, ms)
+    const { latenciesMs, ...window } = await this.#run(concurrency, ms, this.#perSecond)
     const serverCpuUs = (await this.#server.ask<number>({ order: 'cpu' })) - serverBefore
     // What counts of a one-way message is that it arrived.
     const count = this.#workload.kind === 'one-way' ? (await this.#received()) - receivedBefore : window.count
@@ -69,8 +72,8 @@ export class Pair {
     await Promise.all([this.#client.stop(), this.#server.stop()])
   }
 
-  #run(concurrency: number, ms: number): Promise<Window> {
-    return this.#client.ask<Window>({ order: 'run', concurrency, ms, perSecond: this.#perSecond })
+  #run(concurrency: number, ms: number, perSecond: number | null): Promise<Window> {
+    return this.#client.ask<Window>({ order: 'run', concurrency, ms, perSecond })
   }
 
   async #received(): Promise<number> {
