@@ -1,9 +1,9 @@
 /**
  * Makes the JavaScript of `dist/`: one module for each entry point of package.json, and what several of them use in
  * `dist/shared`. As the 180 modules that the sources are, the library took 100 ms to load and 1 MB more of heap in every
- * process; see docs/decisions/0015-what-is-loaded.md. Names stay as they are and lines stay short, so that a stack trace
- * and a profile can be read without the source maps. The types are a file for each source; those that no entry point
- * leads to are removed.
+ * process; see docs/decisions/0015-what-is-loaded.md. Names stay as they are, so that a stack trace and a profile say
+ * where they are; `node --enable-source-maps` gives the lines of the sources. The types are a file for each source; those
+ * that no entry point leads to are removed.
  *
  *     node scripts/bundle.mjs
  */
@@ -54,6 +54,8 @@ try {
     format: 'esm',
     chunkFileNames: 'shared/[name].js',
     comments: false,
+    // V8 keeps the text of a module as long as one of its functions has not run: blanks are a sixth of it.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
     sourcemap: true,
   })
 } finally {
