@@ -24,6 +24,9 @@ export interface FrameSink {
 
 const NOTHING = Buffer.alloc(0)
 
+/** Where headers are read that come alone. All readers share it: what is read is looked at before the next read. */
+const HEADER = Buffer.alloc(HEADER_BYTES)
+
 /**
  * Cuts a stream of bytes into frames, wherever the chunks end. Frames that lie whole in a chunk are parsed in place.
  * A small frame across chunks is gathered in a pooled buffer; a large one gets a buffer of its own once, which the
@@ -46,6 +49,8 @@ export class FrameReader {
   #bodyAux = 0
   #bodyId = 0
   #destination: Buffer | null = null
+  /** The last frame had a body of its own. */
+  #behindLarge = false
   #going = true
 
   constructor(sink: FrameSink, pool: BufferPool, maxFrameBytes: number) {
@@ -65,9 +70,13 @@ export class FrameReader {
     return this.#carried >= LENGTH_BYTES ? LENGTH_BYTES + readU32(this.#carry, 0) : HEADER_BYTES
   }
 
-  /** Where the next bytes are best read to: into the large body being filled, or null for anywhere. */
+  /**
+   * Where the next bytes are best read to: into the large body being filled, or null for anywhere. Behind a large frame
+   * the header of the next is read alone: where that is large as well, its body then comes straight to its place, and is
+   * not copied out of a chunk that ends a few bytes before it does.
+   */
   destination(): Buffer | null {
-    if (this.#body === null) return null
+    if (this.#body === null) return this.#behindLarge && this.#carried === 0 ? HEADER : null
     this.#destination = this.#body.subarray(this.#filled)
     return this.#destination
   }
@@ -95,6 +104,7 @@ export class FrameReader {
   /** Whole frames, in place. What is left at the end starts a carry or a body. */
   #parse(chunk: Buffer, from: number, to: number): number {
     let at = from
+    this.#behindLarge = false
     while (to - at >= HEADER_BYTES) {
       const length = readU32(chunk, at)
       if (length < LEAST_LENGTH || length > this.maxFrameBytes) return this.#refuse(length, at)
@@ -206,6 +216,7 @@ export class FrameReader {
     if (this.#filled === body.length) {
       this.#body = null
       this.#destination = null
+      this.#behindLarge = true
       this.#going =
         this.#sink.onFrame(this.#bodyKind, this.#bodyFlags, this.#bodyAux, this.#bodyId, body, 0, body.length, true) &&
         this.#going

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { TransportError } from '../../src/base/errors.js'
 import { BufferPool } from '../../src/memory/buffer-pool.js'
 import { Ledger } from '../../src/memory/ledger.js'
+import { HEADER_BYTES } from '../../src/wire/frame.js'
 import { FrameReader } from '../../src/wire/frame-reader.js'
 import { type FrameParts, frameBytes } from './bytes.js'
 
@@ -70,6 +71,20 @@ function isSame(frame: FrameParts, other: FrameParts | undefined): boolean {
   return frame.aux === other.aux && frame.id === other.id && Buffer.compare(frame.body, other.body) === 0
 }
 
+/** Has a socket fill the place that the reader wants, or a chunk of its own, with up to `most` bytes. Returns how many. */
+function fill(reader: FrameReader, bytes: Buffer, at: number, most: number): number {
+  const wanted = reader.destination()
+  const place = wanted ?? Buffer.alloc(most)
+  const count = Math.min(
+    place.length,
+    most,
+    wanted === null ? frameBytes(small).length - HEADER_BYTES : bytes.length - at,
+  )
+  bytes.copy(place, 0, at, at + count)
+  expect(reader.read(place, 0, count)).toBe(count)
+  return count
+}
+
 describe('a stream of frames', () => {
   it('gives the same frames one byte at a time', () => {
     const reading = newReading()
@@ -134,15 +149,43 @@ describe('a stream of frames', () => {
     reading.reader.read(bytes.subarray(0, 20) as Buffer, 0, 20)
     const copiedBefore = reading.reader.copiedBytes
     let at = 20
-    for (let place = reading.reader.destination(); place !== null; place = reading.reader.destination()) {
-      const count = Math.min(place.length, 3_000)
-      bytes.copy(place, 0, at, at + count)
-      expect(reading.reader.read(place, 0, count)).toBe(count)
-      at += count
-    }
+    while (at < bytes.length) at += fill(reading.reader, bytes, at, 3_000)
     expect(reading.frames).toEqual([large])
     expect(reading.owned).toEqual([true])
     expect(reading.reader.copiedBytes).toBe(copiedBefore)
+  })
+
+  it('reads the header behind a large frame alone, so that the next large body is not copied either', () => {
+    const reading = newReading()
+    const bytes = Buffer.concat([frameBytes(large), frameBytes(large), frameBytes(small), frameBytes(small)])
+    reading.reader.read(bytes.subarray(0, 12) as Buffer, 0, 12)
+    const places: (number | undefined)[] = []
+    let at = 12
+    while (reading.frames.length < 3) {
+      places.push(reading.reader.destination()?.length)
+      at += fill(reading.reader, bytes, at, 100_000)
+    }
+    const body = large.body.length
+    // The small one turns out to be small when its header is there: what follows is read anywhere.
+    expect(places).toEqual([body, HEADER_BYTES, body, HEADER_BYTES, undefined])
+    expect(reading.reader.copiedBytes).toBe(frameBytes(small).length)
+    reading.reader.read(bytes.subarray(at) as Buffer, 0, bytes.length - at)
+    expect(reading.frames).toEqual([large, large, small, small])
+    expect(reading.reader.destination()).toBeNull()
+    reading.reader.close()
+  })
+
+  it('reads on where the header behind a large frame comes in pieces', () => {
+    const reading = newReading()
+    const bytes = Buffer.concat([frameBytes(large), frameBytes(large)])
+    let at = frameBytes(large).length
+    reading.reader.read(bytes.subarray(0, at) as Buffer, 0, 12)
+    fill(reading.reader, bytes, 12, 100_000)
+    at += fill(reading.reader, bytes, at, 5)
+    expect(reading.reader.destination()).toBeNull()
+    reading.reader.read(bytes.subarray(at) as Buffer, 0, bytes.length - at)
+    expect(reading.frames).toEqual([large, large])
+    reading.reader.close()
   })
 
   it('has no place for bytes between frames, and none for small ones', () => {
