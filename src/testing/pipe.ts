@@ -209,7 +209,7 @@ export class Pipe implements LinkUser {
     else if (what === 'end') this.endArrived = true
     else {
       this.#travellingBytes -= what.length
-      this.#scheduler.note(reader.life.host, reader.open ? 'bytes' : 'bytes for nobody', what.length)
+      this.#scheduler.note(reader.life.host, reader.open ? 'bytes' : 'bytes for nobody', what.length, what)
       if (reader.open && !this.endArrived) {
         this.#ready.push(what)
         this.readyBytes += what.length

@@ -16,5 +16,6 @@ export interface Scheduler {
   /** Calls back when the event under way, and the microtasks that it brought, are done. */
   endOfTurn(life: Life, callback: () => void): void
   /** A line of the trace, and part of its hash. */
-  note(who: string, what: string, amount?: number): void
+  /** Goes into the trace. Of `bytes` the hash, in part. */
+  note(who: string, what: string, amount?: number, bytes?: Uint8Array): void
 }

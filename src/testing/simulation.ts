@@ -100,8 +100,9 @@ export class Simulation implements Scheduler {
     return this.schedule(null, delayMs, callback)
   }
 
-  note(who: string, what: string, amount = 0): void {
+  note(who: string, what: string, amount = 0, bytes?: Uint8Array): void {
     this.#trace.note(this.#now, who, what, amount)
+    if (bytes !== undefined) this.#trace.bytes(bytes)
   }
 
   schedule(life: Life | null, delayMs: number, callback: () => void): TimerHandle {

@@ -41,6 +41,8 @@ describe('options', () => {
     [undefined, 'option-type', 'option seed must be a whole number, and has no default'],
     [{ seed: 'abc' }, 'option-type', 'option seed must be a whole number'],
     [{ seed: 0.5 }, 'option-type', 'option seed must be a whole number, got 0.5'],
+    [{ seed: -1 }, 'option-range', 'option seed must be between 0 and 4294967295'],
+    [{ seed: 2 ** 32 }, 'option-range', 'option seed must be between 0 and 4294967295'],
     [{ seed: 1, ontrace: () => {} }, 'option-unknown', 'did you mean onTrace?'],
     [{ seed: 1, onTrace: true }, 'option-type', 'option onTrace must be a function'],
   ])('of a simulation cannot be %o', (options, reason, message) => {

@@ -100,6 +100,17 @@ describe('a simulation', () => {
     expect(hashes[1]).toBe(hashes[0])
     expect(hashes[2]).not.toBe(hashes[0])
   })
+
+  test('has another trace where other values of the same length are carried', async () => {
+    const hashOf = async (value: number): Promise<string> => {
+      const { simulation, askAt } = twoMachines(1)
+      askAt(0, value)
+      await simulation.run({ forMs: 1_000 })
+      return simulation.traceHash
+    }
+    expect(await hashOf(7)).toBe(await hashOf(7))
+    expect(await hashOf(8)).not.toBe(await hashOf(7))
+  })
 })
 
 describe('a machine', () => {
