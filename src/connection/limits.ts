@@ -97,7 +97,7 @@ export const LIMITS = {
     [KiB, 64 * MiB],
     'bytes',
     'message-too-large',
-    'A message after inflating, judged on its claim.',
+    'A message after inflating, judged on its claim; one of a peer is counted by what shows it: `frame-too-large`, `part-invalid` or `lz4-claim-too-large`.',
   ),
   maxMessagesPerTurn: brake(
     1_024,
