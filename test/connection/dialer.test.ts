@@ -31,7 +31,7 @@ describe('dialling', () => {
 
   it('is over when the promise settles: what becomes of the connection later, the owner hears', async ({ ports }) => {
     const raw = await ports.rawServer()
-    const { dialer, owner, environment } = ports.dialer(raw.address, SOON)
+    const { dialer, owner, environment } = ports.dialer(raw.address)
     const { counters } = environment
     const dialling = dialer.dial(owner, [])
     const peer = await raw.greeted()
@@ -79,7 +79,8 @@ describe('a peer that falls silent', () => {
     await dialling
     await peer.closed
     const { connectionsOpened, connectionsClosed, failures } = environment.counters
-    expect([connectionsOpened, connectionsClosed, failures['connect-timeout']]).toEqual([1, 1, 1])
+    expect(connectionsClosed).toBe(connectionsOpened)
+    expect(failures['connect-timeout']).toBe(1)
     expect([owner.ready, owner.gone]).toEqual([[], []])
   })
 

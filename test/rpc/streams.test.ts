@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest'
 import {
   type Client,
+  type ClientOptions,
   clientStream,
   defineService,
   duplex,
@@ -11,6 +12,7 @@ import {
   unary,
 } from '../../src/index.js'
 import { it, type Stage, turn, until } from '../fixtures/stage.js'
+import { VirtualClock } from '../support/virtual-clock.js'
 
 interface Range {
   readonly from: number
@@ -46,10 +48,15 @@ const handlers: Handlers = {
   echo: (number) => number,
 }
 
-async function serving(stage: Stage, own: Partial<Handlers> = {}): Promise<{ server: Server; client: Client }> {
-  const { server, address } = await stage.listening()
+/** `clock`: of both sides. */
+async function serving(
+  stage: Stage,
+  own: Partial<Handlers> = {},
+  clock: Pick<ClientOptions, 'clock'> = {},
+): Promise<{ server: Server; client: Client }> {
+  const { server, address } = await stage.listening(clock)
   server.implement(Chain, { ...handlers, ...own })
-  return { server, client: stage.client(address) }
+  return { server, client: stage.client(address, clock) }
 }
 
 async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
@@ -122,14 +129,19 @@ describe('a server stream', () => {
   })
 
   it('keeps to its deadline as a whole, on both sides', async ({ stage }) => {
-    const { server, client } = await serving(stage, {
+    const clock = new VirtualClock()
+    const own: Partial<Handlers> = {
       async *blocks(_, { signal }) {
         yield 1
         await new Promise((resolve) => signal.addEventListener('abort', resolve))
       },
-    })
-    const reading = all(client.use(Chain).blocks({ from: 0, to: 0 }, { timeoutMs: 50 }))
-    await expect(reading).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', processed: 'maybe' })
+    }
+    const { server, client } = await serving(stage, own, { clock })
+    const stream = client.use(Chain).blocks({ from: 0, to: 0 }, { timeoutMs: 50 })
+    expect((await stream.next()).value).toBe(1)
+    const second = stream.next()
+    clock.advance(60)
+    await expect(second).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', processed: 'maybe' })
     await until(() => server.metrics().handlersFinished === 1)
   })
 
