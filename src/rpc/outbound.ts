@@ -137,7 +137,7 @@ export class Outbound implements SessionOwner {
       return promise
     }
     const session = leased ?? this.ready(lane)
-    if (leased !== null && !leased.takesCalls) pending.fail(unusable(leased))
+    if (leased !== null && !leased.takesCalls) pending.fail(this.#unusable(leased))
     else if (session === null) {
       this.wait({ waiter: pending, start: ({ caller }) => this.#callLate(caller, pending, lane, metadata) }, lane)
     } else if (this.overfull(session))
@@ -381,14 +381,15 @@ export class Outbound implements SessionOwner {
     return metadata === undefined ? null : encodeMetadata(metadata, this.#environment.limits)
   }
 
+  /** Why a leased connection takes no call now. Counted where it is our limit to it. */
+  #unusable({ usable }: Session): TransportError {
+    const processed = 'no'
+    if (!usable) return failure('connection-lost', 'the leased connection is gone, or its peer leaves', { processed })
+    this.#environment.counters.failed('queue-full')
+    return failure('queue-full', 'as many calls are open on the leased connection as its peer takes', { processed })
+  }
+
   #checkOpen(): void {
     if (this.#closing !== null) throw failure('closed', 'the client is closed')
   }
-}
-
-/** Why a leased connection takes no call now. */
-function unusable({ usable }: Session): TransportError {
-  if (!usable)
-    return failure('connection-lost', 'the leased connection is gone, or its peer is leaving', { processed: 'no' })
-  return failure('queue-full', 'as many calls are open on the leased connection as its peer takes', { processed: 'no' })
 }

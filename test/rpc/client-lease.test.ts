@@ -84,6 +84,7 @@ describe('a leased connection', () => {
     const lease = await client.lease()
     const calls = [lease.call('hold', 1), lease.call('hold', 2)]
     await expect(lease.call('hold', 3)).rejects.toMatchObject({ reason: 'queue-full', processed: 'no' })
+    expect(client.metrics().failures['queue-full']).toBe(1)
     gate.resolve()
     await Promise.all(calls)
     lease.release()

@@ -1,13 +1,28 @@
 import { describe, expect } from 'vitest'
+import type { Client, Server } from '../../src/index.js'
 import { KIND } from '../../src/wire/frame.js'
 import { FEATURE } from '../../src/wire/hello.js'
 import { frame, goAwayFrame, MSGPACK, methodFrame, packed, u32 } from '../fixtures/raw-peer.js'
-import { it, turn, until } from '../fixtures/stage.js'
+import { it, type Stage, turn, until } from '../fixtures/stage.js'
 import { VirtualClock } from '../support/virtual-clock.js'
 
 const NORMAL = 1
 /** A lane takes one message, and none more until credit comes. */
 const NARROW = { features: FEATURE.FLOW, flow: { maxStreams: 0, streamWindowBytes: 1, laneWindowBytes: 1 } }
+
+const BODY = Buffer.alloc(1_000)
+
+/** A server that counts what it handles, and a client with one connection to it. */
+async function counting(stage: Stage): Promise<{ server: Server; client: Client; handled: () => number }> {
+  const { server, address } = await stage.listening()
+  let count = 0
+  server.receive('note', () => {
+    count += 1
+  })
+  const client = stage.client(address, { pool: { max: 1 } })
+  await client.connect()
+  return { server, client, handled: () => count }
+}
 
 describe('one-way messages that wait while their server leaves', () => {
   it('are sent before its PING is answered, so that it knows when there are no more', async ({ stage }) => {
@@ -27,19 +42,16 @@ describe('one-way messages that wait while their server leaves', () => {
 
   it('all have their handler run, and none of them is dropped', async ({ stage }) => {
     const MESSAGES = 4_000
-    const { server, address } = await stage.listening()
-    let handled = 0
-    server.receive('note', () => {
-      handled += 1
-    })
-    const client = stage.client(address, { pool: { max: 1 } })
-    await client.connect()
-    const body = Buffer.alloc(1_000)
-    const sending = Array.from({ length: MESSAGES }, () => client.send('note', body))
+    const { server, client, handled } = await counting(stage)
+    const sending = Array.from({ length: MESSAGES }, () => client.send('note', BODY))
     await Promise.all(sending)
-    await until(() => handled > 0)
+    await until(() => handled() > 0)
     await server.close()
-    expect([handled, server.metrics().oneWayReceived, client.metrics().oneWayDropped]).toEqual([MESSAGES, MESSAGES, 0])
+    expect([handled(), server.metrics().oneWayReceived, client.metrics().oneWayDropped]).toEqual([
+      MESSAGES,
+      MESSAGES,
+      0,
+    ])
   })
 
   it('are waited for as long as something comes, and no longer', async ({ stage }) => {
@@ -70,18 +82,11 @@ describe('one-way messages that wait while their server leaves', () => {
   })
 
   it('are acknowledged before it is gone', async ({ stage }) => {
-    const { server, address } = await stage.listening()
-    let handled = 0
-    server.receive('note', () => {
-      handled += 1
-    })
-    const client = stage.client(address, { pool: { max: 1 } })
-    await client.connect()
-    const body = Buffer.alloc(1_000)
-    const sending = Promise.all(Array.from({ length: 2_000 }, () => client.send('note', body, { ack: 'processed' })))
-    await until(() => handled > 0)
+    const { server, client, handled } = await counting(stage)
+    const sending = Promise.all(Array.from({ length: 2_000 }, () => client.send('note', BODY, { ack: 'processed' })))
+    await until(() => handled() > 0)
     await server.close()
     await sending
-    expect(handled).toBe(2_000)
+    expect(handled()).toBe(2_000)
   })
 })
